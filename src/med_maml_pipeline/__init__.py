@@ -1,0 +1,8 @@
+"""Few-shot learning for medicine: from raw files to an honest verdict."""
+
+import os
+
+# Kedro reads this before any hook runs; medical data and usage statistics do not mix.
+os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
+
+__version__ = "0.1.0"

@@ -1,0 +1,269 @@
+"""The nouns of the house as frozen dataclasses: examples, tasks, episodes, problems.
+
+Arrays follow scikit-learn's conventions: ``x`` is ``[n_examples, n_features]`` float32 with NaN for a
+missing cell, ``y`` is ``[n_examples]`` float32 (class index or value). Nothing here knows torch or Kedro.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Episode",
+    "Examples",
+    "FeatureKind",
+    "FeatureTable",
+    "FloatArray",
+    "IntArray",
+    "MetaSplit",
+    "Problem",
+    "Query",
+    "Support",
+    "Task",
+    "TargetColumn",
+    "TargetType",
+]
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+class TargetType(StrEnum):
+    """Decides head, loss, activation and metrics of a task."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+
+class MetaSplit(StrEnum):
+    """Which tasks a learner may see: to train, to select, to be judged on (once)."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+class FeatureKind(StrEnum):
+    """What a column holds, so that encoders and kernels treat it rightly."""
+
+    NUMERIC = "numeric"  # a measurement; may be NaN
+    INDICATOR = "indicator"  # 0/1: a level of a category, a flag; may be NaN
+    COUNT = "count"  # a non-negative count: one cell of a count fingerprint, occurrences of a code
+
+
+@dataclass(frozen=True)
+class TargetColumn:
+    """One label that examples carry.
+
+    Attributes:
+        name: Column name as configured or found in the header.
+        target_type: Binary, multiclass or regression.
+        n_classes: Number of classes (2 for binary, 0 for regression).
+        cluster: Near-copies share a cluster and never part across meta-splits (assay variants).
+    """
+
+    name: str
+    target_type: TargetType
+    n_classes: int
+    cluster: str
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """The inputs of one table of a source.
+
+    Attributes:
+        x: ``[n, f]`` float32, NaN where missing.
+        names: ``f`` feature names.
+        kinds: ``f`` feature kinds.
+    """
+
+    x: FloatArray
+    names: tuple[str, ...]
+    kinds: tuple[FeatureKind, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One table of one source after ingestion.
+
+    Attributes:
+        source: Source name in the configuration.
+        table: Table within the source (``main`` when there is only one).
+        inputs: The features.
+        y: ``[n, t]`` float32, one column per target, NaN where unobserved.
+        targets: The ``t`` target columns.
+        groups: ``[n]`` int64. Equal numbers are the same patient or molecule, across all sources of the
+            modality that declare the same group namespace. Numbered by first appearance, so that splits
+            do not depend on the identifier key.
+        strata: ``[n]`` str or None: the site, specialty or table part a row belongs to.
+    """
+
+    source: str
+    table: str
+    inputs: FeatureTable
+    y: FloatArray
+    targets: tuple[TargetColumn, ...]
+    groups: IntArray
+    strata: NDArray[np.object_] | None = None
+
+    @property
+    def key(self) -> str:
+        """``source/table``: the name under which tasks refer to these examples."""
+        return f"{self.source}/{self.table}"
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+
+@dataclass(frozen=True)
+class Support:
+    """The labelled examples a learner adapts on.
+
+    Attributes:
+        x: ``[n, f]`` float32 raw features, NaN where missing.
+        y: ``[n]`` float32 class indices or values.
+        kinds: ``f`` feature kinds.
+        target_type: Type of the target.
+        n_classes: Number of classes (0 for regression).
+    """
+
+    x: FloatArray
+    y: FloatArray
+    kinds: tuple[FeatureKind, ...]
+    target_type: TargetType
+    n_classes: int
+
+
+@dataclass(frozen=True)
+class Query:
+    """The examples a predictor is judged on: ``x`` ``[q, f]``, ``y`` ``[q]``."""
+
+    x: FloatArray
+    y: FloatArray
+
+
+@dataclass(frozen=True)
+class Task:
+    """One learning problem over the pool of examples that its meta-split may use.
+
+    Attributes:
+        task_id: ``source/table/family/label``: stable, human-readable, free of row values below the
+            privacy threshold.
+        examples: Key of the `Examples` the rows point into.
+        family: Task family (condition, site, outcome, table, assay).
+        source: Source name.
+        target_type: Type of the target.
+        n_classes: Number of classes (0 for regression).
+        meta_split: Train, validation or test.
+        rows: ``[n]`` int64 row numbers into the examples, ascending.
+        y: ``[n]`` float32 labels, class indices remapped to ``0..n_classes-1``.
+        groups: ``[n]`` int64 groups of the rows.
+        shared_meaning: True when "positive" means alike in all tasks of the problem, so that a zero-shot
+            prior is defined.
+    """
+
+    task_id: str
+    examples: str
+    family: str
+    source: str
+    target_type: TargetType
+    n_classes: int
+    meta_split: MetaSplit
+    rows: IntArray
+    y: FloatArray
+    groups: IntArray
+    shared_meaning: bool = False
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A task with a drawn support set and query set. Positions index ``Task.rows``.
+
+    Attributes:
+        episode_id: ``problem/fold/task_id/size/draw``.
+        task_id: The task it was drawn from.
+        support: ``[s]`` int64 positions within the task.
+        query: ``[q]`` int64 positions within the task, disjoint from support in group.
+        n_shot: Examples per class in the support; None under natural prevalence.
+        support_size: The declared size (per class when ``n_shot`` is set: ``n_shot``; else total).
+        draw: Number of the draw.
+    """
+
+    episode_id: str
+    task_id: str
+    support: IntArray
+    query: IntArray
+    n_shot: int | None
+    support_size: int
+    draw: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that a learner may know of one meta-learning problem in one fold.
+
+    Attributes:
+        name: Name of the problem (tasks of one problem share learners).
+        fold: Fold number.
+        tables: Inputs by examples key.
+        tasks: All tasks, of every meta-split, in task-table order.
+        episodes: Stored episodes of validation and test tasks.
+        shared_inputs: True when all tables have the same columns in the same meaning: encoders are then
+            fitted on meta-training rows. Otherwise inputs are made width-independent per episode from
+            the support alone.
+        protocol: ``disjoint`` or the name of a declared waiver (``published``).
+    """
+
+    name: str
+    fold: int
+    tables: Mapping[str, FeatureTable]
+    tasks: tuple[Task, ...]
+    episodes: tuple[Episode, ...]
+    shared_inputs: bool
+    protocol: str = "disjoint"
+    _by_id: dict[str, Task] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._by_id.update({task.task_id: task for task in self.tasks})
+
+    def task(self, task_id: str) -> Task:
+        """The task of that id. Raises KeyError when there is none."""
+        return self._by_id[task_id]
+
+    def split(self, meta_split: MetaSplit) -> tuple[Task, ...]:
+        """Tasks of one meta-split."""
+        return tuple(task for task in self.tasks if task.meta_split == meta_split)
+
+    def episodes_of(self, meta_split: MetaSplit) -> tuple[Episode, ...]:
+        """Stored episodes of one meta-split."""
+        return tuple(e for e in self.episodes if self._by_id[e.task_id].meta_split == meta_split)
+
+    def support(self, task: Task, positions: IntArray) -> Support:
+        """Support set of a task at the given positions."""
+        table = self.tables[task.examples]
+        return Support(
+            x=table.x[task.rows[positions]],
+            y=task.y[positions],
+            kinds=table.kinds,
+            target_type=task.target_type,
+            n_classes=task.n_classes,
+        )
+
+    def query(self, task: Task, positions: IntArray) -> Query:
+        """Query set of a task at the given positions."""
+        return Query(x=self.tables[task.examples].x[task.rows[positions]], y=task.y[positions])
+
+    def draw(self, episode: Episode) -> tuple[Support, Query]:
+        """Support and query sets of a stored episode."""
+        task = self.task(episode.task_id)
+        return self.support(task, episode.support), self.query(task, episode.query)
