@@ -1,0 +1,1 @@
+"""Kedro datasets for formats that Kedro lacks."""

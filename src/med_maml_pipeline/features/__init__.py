@@ -1,0 +1,1 @@
+"""Examples as arrays: encoders, fingerprints and width-independent inputs."""

@@ -1,0 +1,1 @@
+"""Methods of every lane behind one protocol."""

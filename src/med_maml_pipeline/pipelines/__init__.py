@@ -1,0 +1,1 @@
+"""Kedro wiring: thin nodes that call the rooms."""

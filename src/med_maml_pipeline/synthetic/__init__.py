@@ -1,0 +1,1 @@
+"""The embedded hospital: latent diseases and what each modality shows of them."""

@@ -1,0 +1,1 @@
+"""Tasks and episodes: nouns, families, splits, samplers and the leakage audit."""
