@@ -1,0 +1,48 @@
+"""Learners by name, loaded when asked for: a pipeline that needs no network imports no torch."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from med_maml_pipeline.errors import ConfigurationError
+from med_maml_pipeline.learners.protocol import Learner
+
+__all__ = ["LANES", "LEARNERS", "get_learner"]
+
+LEARNERS: dict[str, str] = {
+    "maml": "maml:Maml",
+    "protonet": "protonet:ProtoNet",
+    "linear_probe": "transfer:LinearProbe",
+    "fine_tune": "transfer:FineTune",
+    "logistic": "linear:LogisticRidge",
+    "forest": "forest:RandomForest",
+    "knn": "neighbours:NearestNeighbours",
+    "tanimoto_krr": "tanimoto:TanimotoKernelRidge",
+    "prior": "prior:ZeroShotPrior",
+    "untrained": "untrained:Untrained",
+    "forest_on_features": "features_forest:ForestOnFeatures",
+}
+"""Name to ``module:Class`` within this package. A further learner is a file and a line here."""
+
+LANES: dict[str, tuple[str, ...]] = {
+    "maml": ("maml",),
+    "protonet": ("protonet",),
+    "transfer": ("linear_probe", "fine_tune"),
+    "classical": ("logistic", "forest", "knn", "tanimoto_krr"),
+    "control": ("prior", "untrained", "forest_on_features"),
+}
+"""Pipeline namespace to the learners that run in it."""
+
+
+def get_learner(name: str) -> Learner:
+    """The learner of that name.
+
+    Raises:
+        ConfigurationError: there is none; the message lists the names.
+    """
+    if name not in LEARNERS:
+        known = ", ".join(sorted(LEARNERS))
+        raise ConfigurationError(f"unknown learner '{name}'; expected one of: {known}.")
+    module, _, attribute = LEARNERS[name].partition(":")
+    learner: Learner = getattr(import_module(f"med_maml_pipeline.learners.{module}"), attribute)()
+    return learner
