@@ -65,12 +65,15 @@ class Reading:
         parts: Iterator of parts; memory holds one at a time.
         attrition: Filled while ``parts`` is consumed; complete afterwards.
         group_namespace: Default namespace of the groups (``molecule`` for SMILES, else the source name).
+        groups_span_parts: False where the format promises that a group lies within one part (MEDS): then
+            ingestion need not remember the groups it has seen.
     """
 
     schemas: tuple[TableSchema, ...]
     parts: Iterator[TablePart]
     attrition: list[AttritionRow]
     group_namespace: str
+    groups_span_parts: bool = True
 
 
 class Reader(Protocol):

@@ -1,0 +1,143 @@
+"""Every parameter block as a typed model: a typo or a value out of range fails before any node runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from med_maml_pipeline.errors import ConfigurationError
+from med_maml_pipeline.learners.registry import LEARNERS
+from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
+
+__all__ = ["Budget", "BudgetName", "LearnerBudget", "Parameters", "parse_parameters"]
+
+BudgetName = Literal["quick", "full"]
+Scalar = bool | int | float | str | tuple[int, ...]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Budget(_Block):
+    """How much work a run may spend.
+
+    Attributes:
+        draws_factor: Multiplies the stored draws per task and support size that each source declares.
+        max_validation_episodes: Validation episodes per problem, fold, target type and support size that
+            selection uses (a seeded choice that is the same for every learner).
+        meta_settings: At most so many meta-training settings per learner are tried.
+        adapt_settings: At most so many adaptation settings per learner are tried.
+    """
+
+    draws_factor: int = Field(default=1, ge=1)
+    max_validation_episodes: int = Field(default=40, ge=1)
+    meta_settings: int = Field(default=2, ge=1)
+    adapt_settings: int = Field(default=8, ge=1)
+
+
+class LearnerBudget(_Block):
+    """Settings that replace a learner's own, by budget (``steps`` of meta-training, for instance)."""
+
+    quick: dict[str, Scalar] = Field(default_factory=dict)
+    full: dict[str, Scalar] = Field(default_factory=dict)
+
+    def of(self, budget: BudgetName) -> dict[str, Scalar]:
+        """Settings under one budget."""
+        return self.quick if budget == "quick" else self.full
+
+
+class Budgets(_Block):
+    """The two budgets: ``quick`` for a first look, ``full`` for published figures."""
+
+    quick: Budget = Budget()
+    full: Budget = Budget(draws_factor=5, max_validation_episodes=200, meta_settings=8, adapt_settings=24)
+
+
+class Evaluation(_Block):
+    """Bootstrap of the intervals."""
+
+    n_bootstrap: int = Field(default=2000, ge=100)
+
+
+class Parameters(_Block):
+    """All parameters of the project.
+
+    Attributes:
+        seed: Seed of everything that is drawn.
+        budget: ``quick`` or ``full``.
+        budgets: What the budgets mean.
+        workers: Worker processes for training and adaptation (results do not depend on it).
+        identifier_key_file: File with the key of the identifier hashes; made on first use.
+        public_data_root: Only ever given with ``--params``: root of the public data in the catalog.
+        synthetic_hospital: Size and nature of the embedded hospital.
+        learners: Settings by learner and budget.
+        evaluation: Bootstrap.
+    """
+
+    seed: int = Field(default=0, ge=0)
+    budget: BudgetName = "quick"
+    budgets: Budgets = Budgets()
+    workers: int = Field(default=2, ge=1)
+    identifier_key_file: str = "conf/identifier.key"
+    public_data_root: str | None = None
+    synthetic_hospital: SyntheticHospitalSettings = SyntheticHospitalSettings()
+    learners: dict[str, LearnerBudget] = Field(default_factory=dict)
+    evaluation: Evaluation = Evaluation()
+
+    @field_validator("learners")
+    @classmethod
+    def _known_learners(cls, learners: dict[str, LearnerBudget]) -> dict[str, LearnerBudget]:
+        for name in learners:
+            if name not in LEARNERS:
+                raise ValueError(f"unknown learner '{name}'{_suggestion(name, LEARNERS)}")
+        return learners
+
+    @property
+    def active_budget(self) -> Budget:
+        """The budget that this run spends."""
+        return self.budgets.quick if self.budget == "quick" else self.budgets.full
+
+    def learner_settings(self, learner: str) -> dict[str, Scalar]:
+        """Settings of a learner under the active budget."""
+        return self.learners.get(learner, LearnerBudget()).of(self.budget)
+
+
+def _suggestion(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(sorted(known))}"
+
+
+def parse_parameters(parameters: Mapping[str, Any]) -> Parameters:
+    """Checks a parameter dictionary as Kedro loaded it.
+
+    Raises:
+        ConfigurationError: names every block or value that is unknown or out of range.
+    """
+    try:
+        return Parameters.model_validate(dict(parameters))
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors():
+        place = ".".join(str(step) for step in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _known_at(problem["loc"][:-1])
+            parts.append(f"unknown parameter '{place}'{_suggestion(str(problem['loc'][-1]), known)}")
+        else:
+            parts.append(f"parameter '{place}': {problem['msg']}")
+    return "; ".join(parts) + " (see conf/base/parameters.yml)"
+
+
+def _known_at(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Parameters
+    for step in location:
+        inner = model.model_fields.get(step) if hasattr(model, "model_fields") else None
+        model = inner.annotation if inner is not None else LearnerBudget
+    return list(getattr(model, "model_fields", Parameters.model_fields))
