@@ -12,7 +12,7 @@ from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.registry import LEARNERS
 from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
 
-__all__ = ["Budget", "BudgetName", "LearnerBudget", "Parameters", "parse_parameters"]
+__all__ = ["Budget", "BudgetName", "Budgets", "LearnerBudget", "Parameters", "parse_parameters"]
 
 BudgetName = Literal["quick", "full"]
 Scalar = bool | int | float | str | tuple[int, ...]
@@ -55,6 +55,10 @@ class Budgets(_Block):
 
     quick: Budget = Budget()
     full: Budget = Budget(draws_factor=5, max_validation_episodes=200, meta_settings=8, adapt_settings=24)
+
+    def named(self, budget: BudgetName) -> Budget:
+        """The budget of that name."""
+        return self.quick if budget == "quick" else self.full
 
 
 class Evaluation(_Block):
@@ -99,7 +103,7 @@ class Parameters(_Block):
     @property
     def active_budget(self) -> Budget:
         """The budget that this run spends."""
-        return self.budgets.quick if self.budget == "quick" else self.budgets.full
+        return self.budgets.named(self.budget)
 
     def learner_settings(self, learner: str) -> dict[str, Scalar]:
         """Settings of a learner under the active budget."""

@@ -27,11 +27,12 @@ LEARNERS: dict[str, str] = {
 LANES: dict[str, tuple[str, ...]] = {
     "maml": ("maml",),
     "protonet": ("protonet",),
-    "transfer": ("linear_probe", "fine_tune"),
+    "transfer": ("linear_probe", "fine_tune", "forest_on_features"),
     "classical": ("logistic", "forest", "knn", "tanimoto_krr"),
-    "control": ("prior", "untrained", "forest_on_features"),
+    "control": ("prior", "untrained"),
 }
-"""Pipeline namespace to the learners that run in it."""
+"""Pipeline namespace to the learners that run in it. The control ``forest_on_features`` runs with the transfer
+lane, whose pre-trained network it reads."""
 
 
 def get_learner(name: str) -> Learner:

@@ -1,0 +1,117 @@
+"""Test episodes through the chosen checkpoints and settings: the only place where test tasks are touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from med_maml_pipeline.learners.episodes import EpisodeResult, only_tasks, run_episode
+from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback, Settings, silent
+from med_maml_pipeline.learners.registry import get_learner
+from med_maml_pipeline.learners.workers import run_jobs
+from med_maml_pipeline.tasks.types import Episode, MetaSplit, Problem, Task
+
+__all__ = ["PREDICTION_COLUMNS", "predict_test_episodes"]
+
+PREDICTION_COLUMNS = (
+    "episode_id", "problem", "fold", "task_id", "learner", "lane", "scores", "y", "seconds_adapt",
+)  # fmt: skip
+
+_CHUNK = 32  # episodes per job: long enough to pay for sending it
+
+
+@dataclass(frozen=True)
+class _Job:
+    problem: Problem
+    learner: str
+    checkpoint: Checkpoint
+    settings: tuple[Settings, ...]
+    seed: int
+
+
+def predict_test_episodes(
+    problems: Sequence[Problem],
+    checkpoints: Mapping[tuple[str, int, str], Checkpoint],
+    selection: pd.DataFrame,
+    seed: int,
+    *,
+    workers: int = 1,
+    progress: ProgressCallback = silent,
+) -> pd.DataFrame:
+    """Adapts every learner on every stored test episode and scores its query set.
+
+    Args:
+        problems: One per fold.
+        checkpoints: By (problem, fold, learner).
+        selection: Rows of meta-training's search; those marked ``chosen`` give the settings.
+        seed: Seed of the adaptations.
+        workers: Worker processes; the result is the same for any number.
+        progress: Told after each job.
+
+    Returns:
+        One row per learner and episode with `PREDICTION_COLUMNS`; ``scores`` is flat, row by row.
+    """
+    jobs = [job for problem in problems for job in _jobs(problem, checkpoints, selection, seed)]
+    rows = []
+    for number, (job, results) in enumerate(zip(jobs, run_jobs(_run, jobs, workers), strict=True), start=1):
+        rows.extend(_row(job, result) for result in results)
+        progress(number, len(jobs), {})
+    return pd.DataFrame(rows, columns=list(PREDICTION_COLUMNS))
+
+
+def _jobs(
+    problem: Problem,
+    checkpoints: Mapping[tuple[str, int, str], Checkpoint],
+    selection: pd.DataFrame,
+    seed: int,
+) -> Iterator[_Job]:
+    episodes = problem.episodes_of(MetaSplit.TEST)
+    for (name, fold, learner), checkpoint in checkpoints.items():
+        if (name, fold) != (problem.name, problem.fold):
+            continue
+        chosen = selection.query("chosen and problem == @name and fold == @fold and learner == @learner")
+        for start in range(0, len(episodes), _CHUNK):
+            part = episodes[start : start + _CHUNK]
+            settings = tuple(_settings(chosen, problem.task(e.task_id), e, learner) for e in part)
+            yield _Job(only_tasks(problem, part), learner, checkpoint, settings, seed)
+
+
+def _settings(chosen: pd.DataFrame, task: Task, episode: Episode, learner: str) -> Settings:
+    """Settings chosen for this family, target type and size; else for what comes nearest to it."""
+    if chosen.empty:
+        return get_learner(learner).adapt_grid[0]
+    distance = pd.DataFrame(
+        {
+            "type": chosen["target_type"] != str(task.target_type),
+            "size": (chosen["support_size"] - episode.support_size).abs(),
+            "family": chosen["family"] != task.family,
+        }
+    )
+    nearest = distance.sort_values(["type", "size", "family"], kind="stable").index[0]
+    settings: Settings = json.loads(chosen.at[nearest, "settings"])["adapt"]
+    return settings
+
+
+def _run(job: _Job) -> list[EpisodeResult]:
+    learner = get_learner(job.learner)
+    return [
+        run_episode(learner, job.checkpoint, job.problem, episode, settings, job.seed)
+        for episode, settings in zip(job.problem.episodes, job.settings, strict=True)
+    ]
+
+
+def _row(job: _Job, result: EpisodeResult) -> tuple[object, ...]:
+    return (
+        result.episode.episode_id,
+        job.problem.name,
+        job.problem.fold,
+        result.episode.task_id,
+        job.learner,
+        get_learner(job.learner).lane,
+        result.scores.reshape(-1),
+        result.y,
+        result.seconds,
+    )

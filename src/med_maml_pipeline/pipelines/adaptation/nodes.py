@@ -1,0 +1,44 @@
+"""Thin nodes: checkpoints and test episodes in, predictions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from med_maml_pipeline.config import parse_parameters
+from med_maml_pipeline.datasets.snapshot import Snapshot
+from med_maml_pipeline.learners.adaptation import predict_test_episodes
+from med_maml_pipeline.learners.checkpoints import load_checkpoints
+from med_maml_pipeline.progress import reporter
+from med_maml_pipeline.sources.examples import load_examples
+from med_maml_pipeline.tasks import load_problems
+
+__all__ = ["adapt_lane"]
+
+
+def adapt_lane(label: str) -> Callable[..., pd.DataFrame]:
+    """The node function of one lane namespace; ``label`` stands before its progress."""
+
+    def adapt_and_predict(
+        examples: Snapshot,
+        tasks: pd.DataFrame,
+        pools: pd.DataFrame,
+        episodes: pd.DataFrame,
+        checkpoints: Snapshot,
+        selection: pd.DataFrame,
+        **parameters: Any,
+    ) -> pd.DataFrame:
+        """Adapts the lane's learners to every stored test episode and keeps the query predictions."""
+        settings = parse_parameters(parameters)
+        return predict_test_episodes(
+            load_problems(load_examples(examples), tasks, pools, episodes),
+            load_checkpoints(checkpoints),
+            selection,
+            settings.seed,
+            workers=settings.workers,
+            progress=reporter(f"{label}: adaptation"),
+        )
+
+    return adapt_and_predict

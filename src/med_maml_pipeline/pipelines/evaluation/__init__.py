@@ -1,0 +1,5 @@
+"""Predictions to the scoreboard."""
+
+from med_maml_pipeline.pipelines.evaluation.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

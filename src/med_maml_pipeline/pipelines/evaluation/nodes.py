@@ -1,0 +1,54 @@
+"""Thin nodes: predictions in, the scoreboard out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from med_maml_pipeline.config import Evaluation
+from med_maml_pipeline.metrics.scoreboard import build_scoreboard, validate_scoreboard
+from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES
+
+__all__ = ["gather", "merge_scoreboards", "score_modality"]
+
+
+def gather(*lanes: pd.DataFrame) -> pd.DataFrame:
+    """Tables of all lanes as one."""
+    return pd.concat([lane for lane in lanes if len(lane)] or lanes[:1], ignore_index=True)
+
+
+def score_modality(modality: str) -> Callable[..., pd.DataFrame]:
+    """The node function of one modality."""
+
+    def score_predictions(
+        tasks: pd.DataFrame,
+        episodes: pd.DataFrame,
+        evaluation: Mapping[str, Any],
+        seed: int,
+        **lanes: pd.DataFrame,
+    ) -> pd.DataFrame:
+        """Scores every lane on the same episodes, with intervals and paired differences."""
+        predictions, selection, costs = (
+            gather(*(lanes[f"{lane}_{name}"] for lane in LANE_NAMESPACES))
+            for name in ("predictions", "selection", "costs")
+        )
+        scoreboard = build_scoreboard(
+            predictions,
+            tasks,
+            episodes,
+            selection,
+            costs,
+            modality=modality,
+            seed=seed,
+            n_bootstrap=Evaluation.model_validate(evaluation).n_bootstrap,
+        )
+        return validate_scoreboard(scoreboard)
+
+    return score_predictions
+
+
+def merge_scoreboards(*scoreboards: pd.DataFrame) -> pd.DataFrame:
+    """The scoreboard of all modalities."""
+    return validate_scoreboard(gather(*scoreboards))

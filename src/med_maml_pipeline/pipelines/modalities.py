@@ -1,0 +1,25 @@
+"""The static lists that shape the graph: one namespace per modality, one inside it per lane."""
+
+from __future__ import annotations
+
+from med_maml_pipeline.learners.registry import LANES
+
+__all__ = ["LANE_NAMESPACES", "MODALITIES", "lane_namespace", "learning_parameters", "task_tables"]
+
+MODALITIES: tuple[str, ...] = ("ehr", "molecules")
+LANE_NAMESPACES: tuple[str, ...] = tuple(LANES)
+
+
+def lane_namespace(modality: str, lane: str) -> str:
+    """Namespace of a lane's nodes: ``ehr.maml``."""
+    return f"{modality}.{lane}"
+
+
+def task_tables(modality: str) -> dict[str, str]:
+    """Inputs that every learning node reads: argument to dataset."""
+    return {name: f"{modality}_{name}" for name in ("examples", "tasks", "pools", "episodes")}
+
+
+def learning_parameters() -> dict[str, str]:
+    """Parameters that every learning node reads: argument to ``params:`` entry."""
+    return {name: f"params:{name}" for name in ("learners", "budgets", "budget", "seed", "workers")}
