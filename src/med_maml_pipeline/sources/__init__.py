@@ -1,1 +1,56 @@
 """Readers: one file per raw format, chosen by the `format` key of a source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
+
+from med_maml_pipeline.sources.spec import (
+    HourlySource,
+    MedsSource,
+    SmilesSource,
+    SourceSpec,
+    TableSource,
+    TablesSource,
+)
+
+if TYPE_CHECKING:
+    from med_maml_pipeline.sources.reading import Reading
+
+__all__ = ["open_source"]
+
+
+def open_source(name: str, spec: SourceSpec, root: Path) -> Reading:
+    """Opens a source with the reader of its format.
+
+    Readers are imported on use, so that a table source needs neither rdkit nor polars.
+
+    Args:
+        name: Name of the source in the configuration; appears in every error.
+        spec: Its specification.
+        root: Folder that ``spec.path`` is relative to.
+
+    Raises:
+        DataError: the source cannot be used as it is; says where, what was expected and what to do.
+    """
+    if isinstance(spec, MedsSource):
+        from med_maml_pipeline.sources.meds import read_meds
+
+        return read_meds(name, spec, root)
+    if isinstance(spec, TableSource):
+        from med_maml_pipeline.sources.table import read_table
+
+        return read_table(name, spec, root)
+    if isinstance(spec, TablesSource):
+        from med_maml_pipeline.sources.table import read_tables
+
+        return read_tables(name, spec, root)
+    if isinstance(spec, HourlySource):
+        from med_maml_pipeline.sources.hourly import read_hourly
+
+        return read_hourly(name, spec, root)
+    if isinstance(spec, SmilesSource):
+        from med_maml_pipeline.sources.smiles import read_smiles
+
+        return read_smiles(name, spec, root)
+    assert_never(spec)

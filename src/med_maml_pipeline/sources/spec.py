@@ -154,8 +154,8 @@ class MedsSource(_Source):
 
     Attributes:
         condition_codes: Glob patterns of codes that are targets.
-        outcomes: Numeric or binary outcomes by name → code pattern (last numeric value after the window,
-            or presence after the window).
+        outcomes: Numeric or binary outcomes by name → code pattern (first numeric value after the window,
+            or presence after the window; unobserved for who died within it).
         site_prefix: Codes that start with this name the site (``SITE//A``): the stratum.
         window_days: Observation window from the first timed event.
         max_codes: The most frequent codes by subject count become features.
@@ -184,19 +184,22 @@ class TableColumns(_Strict):
         target: Target column, or several.
         target_type: ``class`` (binary or multiclass by number of classes, 2–24), or ``regression``.
         positive: Values of the target that count as positive; gives a binary task.
-        majority_vs_rest: Binary task: the most frequent class against all others.
+        majority_vs_rest: Binary task: all other classes (1) against the most frequent one (0).
         categorical: Columns to one-hot encode. Columns of text not listed are an error.
-        numeric: Columns to read as numbers; default: all that are neither target nor categorical,
-            dropped, group or stratum.
+        icd9: Columns of ICD-9-CM codes, one-hot encoded by chapter.
+        numeric: Columns to read as numbers; default: all that have no other role here.
         drop: Columns that must not be inputs (identifiers, leaks such as a graded copy of the target).
         group: Column that names the patient (default: every row is its own group).
+        identical_rows_share_group: Where no column names the patient: rows alike in every cell are one group, so that
+            a record entered twice is never in support and query.
         order: Column by which the first row per group is the first, with ``first_per_group``.
         first_per_group: Keep the first row per group only (first encounter per patient).
         stratum: Column whose values are sites or specialties.
         id: Column of row identifiers that must be unique; never an input.
         missing: Markers of a missing cell besides the empty one: ``["?"]``.
         missing_by_column: Markers for single columns: ``{chol: [0]}``.
-        exclude_rows: Column → values; matching rows are left out and counted.
+        exclude_rows: Column → values (``""`` is the missing cell); matching rows are left out and counted, before
+            ``first_per_group``.
     """
 
     target: str
@@ -204,9 +207,11 @@ class TableColumns(_Strict):
     positive: tuple[str | int | float, ...] = ()
     majority_vs_rest: bool = False
     categorical: tuple[str, ...] = ()
+    icd9: tuple[str, ...] = ()
     numeric: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
     group: str | None = None
+    identical_rows_share_group: bool = False
     order: str | None = None
     first_per_group: bool = False
     stratum: str | None = None

@@ -1,0 +1,87 @@
+"""The target column of a table: its type, its classes, and every reason to refuse it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from med_maml_pipeline.sources.cells import canonical, not_numbers, numbers
+from med_maml_pipeline.sources.place import Place
+from med_maml_pipeline.sources.spec import TableColumns
+from med_maml_pipeline.tasks.types import FloatArray, TargetColumn, TargetType
+
+__all__ = ["MAX_CLASSES", "read_target"]
+
+MAX_CLASSES = 24
+
+
+def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple[FloatArray, TargetColumn]:
+    """Labels ``[n]`` and their description.
+
+    Class indices follow the sorted class names (numbers by value), so they do not depend on row order.
+    Rare classes stay: task construction drops those that cannot fill a support.
+
+    Args:
+        column: The tidy target column, indexed by row number.
+        columns: The declared roles.
+        place: For errors.
+
+    Raises:
+        DataError: missing cells, one class only, more than 24 classes, a numeric target that is constant or
+            not numeric.
+    """
+    missing = column.isna().to_numpy()
+    if missing.any():
+        raise place.error(
+            f"the target column '{column.name}' is missing (NaN) in {int(missing.sum())} of {len(column)} rows, "
+            f"first in row {column.index[missing][0]}",
+            expected="a target in every row",
+            remedy=f"leave those rows out with exclude_rows: {{{column.name}: ['']}}",
+        )
+    if columns.target_type == "regression":
+        return _values(column, place)
+    levels = _sorted_levels(column)
+    if columns.positive:
+        positive = {canonical(value) for value in columns.positive}
+        y = column.isin(positive).to_numpy()
+    elif columns.majority_vs_rest:
+        counts = column.value_counts()
+        y = (column != max(levels, key=lambda level: counts[level])).to_numpy()
+    else:
+        y = column.map({level: index for index, level in enumerate(levels)}).to_numpy()
+    found = len(np.unique(y))
+    _check_classes(found, column, place)
+    kind = TargetType.BINARY if found == 2 else TargetType.MULTICLASS
+    name = str(column.name)
+    return y.astype(np.float32), TargetColumn(name, kind, found, cluster=name)
+
+
+def _values(column: pd.Series, place: Place) -> tuple[FloatArray, TargetColumn]:
+    y = numbers(column, place)
+    if y.min() == y.max():
+        raise place.error(
+            f"the numeric target '{column.name}' has one value only in {len(y)} rows",
+            expected="a target that varies",
+        )
+    name = str(column.name)
+    return y, TargetColumn(name, TargetType.REGRESSION, 0, cluster=name)
+
+
+def _sorted_levels(column: pd.Series) -> list[str]:
+    levels = sorted(str(level) for level in column.unique())
+    return levels if not_numbers(column).any() else sorted(levels, key=float)
+
+
+def _check_classes(found: int, column: pd.Series, place: Place) -> None:
+    if found < 2:
+        raise place.error(
+            f"the target column '{column.name}' has one class only in {len(column)} rows",
+            expected="at least two classes",
+            remedy="check 'positive' and 'exclude_rows', or leave the table out",
+        )
+    if found > MAX_CLASSES:
+        raise place.error(
+            f"the target column '{column.name}' has {found} classes",
+            expected=f"2 to {MAX_CLASSES} classes",
+            remedy="set target_type: regression for a numeric target, or name the 'positive' values",
+        )
