@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.registry import LEARNERS
 from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
+from med_maml_pipeline.validation import configuration_error, did_you_mean
 
 __all__ = ["Budget", "BudgetName", "Budgets", "LearnerBudget", "Parameters", "parse_parameters"]
 
@@ -97,7 +96,7 @@ class Parameters(_Block):
     def _known_learners(cls, learners: dict[str, LearnerBudget]) -> dict[str, LearnerBudget]:
         for name in learners:
             if name not in LEARNERS:
-                raise ValueError(f"unknown learner '{name}'{_suggestion(name, LEARNERS)}")
+                raise ValueError(f"unknown learner '{name}'; {did_you_mean(name, LEARNERS)}")
         return learners
 
     @property
@@ -110,11 +109,6 @@ class Parameters(_Block):
         return self.learners.get(learner, LearnerBudget()).of(self.budget)
 
 
-def _suggestion(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(sorted(known))}"
-
-
 def parse_parameters(parameters: Mapping[str, Any]) -> Parameters:
     """Checks a parameter dictionary as Kedro loaded it.
 
@@ -124,24 +118,4 @@ def parse_parameters(parameters: Mapping[str, Any]) -> Parameters:
     try:
         return Parameters.model_validate(dict(parameters))
     except ValidationError as error:
-        raise ConfigurationError(_sentence(error)) from None
-
-
-def _sentence(error: ValidationError) -> str:
-    parts = []
-    for problem in error.errors():
-        place = ".".join(str(step) for step in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = _known_at(problem["loc"][:-1])
-            parts.append(f"unknown parameter '{place}'{_suggestion(str(problem['loc'][-1]), known)}")
-        else:
-            parts.append(f"parameter '{place}': {problem['msg']}")
-    return "; ".join(parts) + " (see conf/base/parameters.yml)"
-
-
-def _known_at(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = Parameters
-    for step in location:
-        inner = model.model_fields.get(step) if hasattr(model, "model_fields") else None
-        model = inner.annotation if inner is not None else LearnerBudget
-    return list(getattr(model, "model_fields", Parameters.model_fields))
+        raise configuration_error(error, "parameters", Parameters) from None

@@ -55,7 +55,7 @@ def predict_test_episodes(
         One row per learner and episode with `PREDICTION_COLUMNS`; ``scores`` is flat, row by row.
     """
     jobs = [job for problem in problems for job in _jobs(problem, checkpoints, selection, seed)]
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for number, (job, results) in enumerate(zip(jobs, run_jobs(_run, jobs, workers), strict=True), start=1):
         rows.extend(_row(job, result) for result in results)
         progress(number, len(jobs), {})
@@ -91,7 +91,7 @@ def _settings(chosen: pd.DataFrame, task: Task, episode: Episode, learner: str) 
         }
     )
     nearest = distance.sort_values(["type", "size", "family"], kind="stable").index[0]
-    settings: Settings = json.loads(chosen.at[nearest, "settings"])["adapt"]
+    settings: Settings = json.loads(str(chosen.at[nearest, "settings"]))["adapt"]
     return settings
 
 

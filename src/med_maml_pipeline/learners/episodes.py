@@ -75,7 +75,7 @@ def _by_draw_then_name(episode: Episode) -> tuple[int, int]:
 
 
 def only_tasks(problem: Problem, episodes: Sequence[Episode], keep: Iterable[MetaSplit] = ()) -> Problem:
-    """The problem without tasks that neither these episodes nor the splits ``keep`` need (to send it cheaply)."""
+    """The problem without tasks that neither these episodes nor the splits ``keep`` need (cheap to send)."""
     named = {episode.task_id for episode in episodes}
     splits = set(keep)
     tasks = tuple(t for t in problem.tasks if t.task_id in named or t.meta_split in splits)

@@ -21,7 +21,7 @@ class Cost:
 
     Attributes:
         seconds: Wall time.
-        peak_memory_mib: Largest resident set of the process seen meanwhile, interpreter and libraries included.
+        peak_memory_mib: Largest resident set of the process seen meanwhile, libraries included.
     """
 
     seconds: float = 0.0

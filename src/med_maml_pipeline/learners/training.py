@@ -166,22 +166,22 @@ def _fit_and_score(job: _Job) -> _Fit:
 
 
 def _trials(learner: Learner, checkpoint: Checkpoint, job: _Job, settings: Settings) -> Iterator[_Trial]:
-    cells: dict[tuple[str, str, int], list[float]] = {}
+    cells: dict[tuple[str, str, int, str], list[float]] = {}
     for episode in job.problem.episodes:
         task = job.problem.task(episode.task_id)
         result = run_episode(learner, checkpoint, job.problem, episode, settings, job.seed)
-        _, value = selection_score(task.target_type, result.y, result.scores)
-        cells.setdefault((task.family, str(task.target_type), episode.support_size), []).append(value)
+        metric, value = selection_score(task.target_type, result.y, result.scores)
+        cell = (task.family, str(task.target_type), episode.support_size, metric)
+        cells.setdefault(cell, []).append(value)
     text = json.dumps({"meta": dict(job.meta_settings), "adapt": dict(settings)}, sort_keys=True)
-    for (family, target_type, size), values in cells.items():
-        metric = "r2" if target_type == "regression" else "auroc"
+    for (family, target_type, size, metric), values in cells.items():
         defined = [value for value in values if not np.isnan(value)]
         mean = float(np.mean(defined)) if defined else float("nan")
         yield _Trial(family, target_type, size, text, metric, mean, len(defined))
 
 
 def _choose(name: str, plan: Sequence[_Job], fits: Sequence[_Fit]) -> Trained:
-    """The meta-training whose best adaptation settings do best on average over cells; ties go to the first."""
+    """The meta-training whose best adaptation settings do best on average over cells; ties: the first."""
     best = max(range(len(fits)), key=lambda i: (_mean_of_best(fits[i].trials[name]), -i))
     rows: list[dict[str, Any]] = []
     for number, fit in enumerate(fits):
@@ -190,10 +190,9 @@ def _choose(name: str, plan: Sequence[_Job], fits: Sequence[_Fit]) -> Trained:
     columns = [*(field.name for field in fields(_Trial)), "chosen"]
     selection = pd.DataFrame(rows, columns=columns)
     problem = plan[best].problem
-    for position, (column, value) in enumerate(
-        {"problem": problem.name, "fold": problem.fold, "learner": name}.items()
-    ):
-        selection.insert(position, column, value)
+    selection.insert(0, "problem", problem.name)
+    selection.insert(1, "fold", problem.fold)
+    selection.insert(2, "learner", name)
     return Trained(problem.name, problem.fold, name, fits[best].checkpoint, selection, fits[best].cost)
 
 
@@ -212,4 +211,4 @@ def _mean_of_best(trials: Sequence[_Trial]) -> float:
 
 
 def _worth(trial: _Trial) -> float:
-    return -1.0 if np.isnan(trial.value) else trial.value
+    return -np.inf if np.isnan(trial.value) else trial.value

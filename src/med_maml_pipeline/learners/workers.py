@@ -20,28 +20,22 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
     ``workers`` to the last bit.
     """
     if workers == 1 or len(jobs) == 1:
-        yield from map(_single_threaded(work), jobs)
+        yield from (_on_one_thread(work, job) for job in jobs)
         return
     parallel = Parallel(
         n_jobs=min(workers, len(jobs)), return_as="generator", pre_dispatch="n_jobs", batch_size=1
     )
-    yield from parallel(delayed(_single_threaded(work))(job) for job in jobs)
+    yield from parallel(delayed(_on_one_thread)(work, job) for job in jobs)
 
 
-class _single_threaded:  # noqa: N801  # reads as a decorator; a class because workers must import it
-    """Runs the work with one torch and BLAS thread."""
+def _on_one_thread(work: Callable[[Job], Result], job: Job) -> Result:
+    import torch
+    from threadpoolctl import threadpool_limits
 
-    def __init__(self, work: Callable[[Job], Result]) -> None:
-        self.work = work
-
-    def __call__(self, job: Job) -> Result:
-        import torch
-        from threadpoolctl import threadpool_limits
-
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with threadpool_limits(limits=1):
-                return self.work(job)
-        finally:
-            torch.set_num_threads(before)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1):
+            return work(job)
+    finally:
+        torch.set_num_threads(before)

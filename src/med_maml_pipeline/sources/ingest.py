@@ -21,7 +21,7 @@ from med_maml_pipeline.tasks.types import FloatArray, IntArray
 
 __all__ = ["Ingestion", "Pseudonymise"]
 
-Pseudonymise = Callable[[NDArray[np.object_], str], NDArray[np.object_]]
+Pseudonymise = Callable[[NDArray[np.object_], str], NDArray[np.str_]]
 """Maps raw group identifiers ``[n]`` and their namespace to keyed hashes ``[n]``."""
 
 
@@ -114,7 +114,7 @@ def _check_part(name: str, part: TablePart) -> None:
         raise ValueError(f"reader of source '{name}' gave parts of unequal lengths in table '{part.table}'")
 
 
-def _arrow(part: TablePart, groups: IntArray, keys: NDArray[np.object_]) -> pa.Table:
+def _arrow(part: TablePart, groups: IntArray, keys: NDArray[np.str_]) -> pa.Table:
     strata = part.strata if part.strata is not None else np.full(len(groups), None, dtype=object)
     return pa.table(
         {

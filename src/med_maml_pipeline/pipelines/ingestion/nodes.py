@@ -17,7 +17,7 @@ __all__ = ["account_for_cohort", "ingest"]
 def ingest(sources: SourceSet, synthetic: Snapshot, identifier_key_file: str) -> Ingestion:
     """Reads, checks and standardises every active source, part by part; identifiers become keyed hashes."""
     roots = {
-        name: synthetic.path() if spec.dataset == "synthetic" else sources.root
+        name: synthetic.root if spec.dataset == "synthetic" else sources.root
         for name, spec in sources.specs.items()
     }
     key = load_key(Path(identifier_key_file))

@@ -51,7 +51,9 @@ def meta_train_lane(label: str, lane: str) -> Callable[..., Outputs]:
                 progress=reporter(f"{label}: meta-training"),
             )
         )
-        files = [file for t in trained for file in checkpoint_files(t.problem, t.fold, t.learner, t.checkpoint)]
+        files = [
+            file for t in trained for file in checkpoint_files(t.problem, t.fold, t.learner, t.checkpoint)
+        ]
         return files, _history(trained), _selection(trained), _costs(trained, settings.seed)
 
     return meta_train_learners
@@ -63,7 +65,9 @@ def _history(trained: list[Trained]) -> pd.DataFrame:
         for t in trained
         for record in t.checkpoint.history
     ]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["problem", "fold", "learner", "step", "loss"])
+    return (
+        pd.DataFrame(rows) if rows else pd.DataFrame(columns=["problem", "fold", "learner", "step", "loss"])
+    )
 
 
 def _selection(trained: list[Trained]) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from med_maml_pipeline.datasets.multi_source import SourceSet
-from med_maml_pipeline.synthetic import SyntheticHospitalSettings, write_ehr, write_molecules, write_truth
+from med_maml_pipeline.synthetic import write_ehr, write_molecules, write_truth
+from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
 
 __all__ = ["make_ehr", "make_molecules", "make_truth"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from med_maml_pipeline.config import Budgets
+from med_maml_pipeline.config import BudgetName, Budgets
 from med_maml_pipeline.datasets.multi_source import SourceSet
 from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.sources.examples import load_examples
@@ -18,7 +18,7 @@ __all__ = ["construct_tasks"]
 
 
 def construct_tasks(
-    examples: Snapshot, sources: SourceSet, budgets: Mapping[str, Any], budget: str, seed: int
+    examples: Snapshot, sources: SourceSet, budgets: Mapping[str, Any], budget: BudgetName, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Splits tasks and groups, draws and stores the episodes, and fails on any overlap."""
     factor = Budgets.model_validate(budgets).named(budget).draws_factor
