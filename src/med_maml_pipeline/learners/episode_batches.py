@@ -1,0 +1,137 @@
+"""Drawn episodes as padded tensors, one batch per target type and number of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from med_maml_pipeline.bilevel import EpisodeBatch, Labelled, TaskLoss, cross_entropy, huber
+from med_maml_pipeline.learners.network_inputs import NetworkInputs
+from med_maml_pipeline.tasks.types import FloatArray, IntArray, Support, TargetType, Task
+
+__all__ = ["InputDropout", "TargetScale", "TypedBatch", "batches", "labelled", "loss_of"]
+
+Drawn = tuple[Task, IntArray, IntArray]
+"""A task with the positions of its support and query."""
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """Centre and scale of a numeric target, from a support set alone."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def fit(cls, y: FloatArray) -> TargetScale:
+        """Mean and standard deviation of ``y`` ``[n]``; a constant target gets the scale 1."""
+        values = y.astype(np.float64)
+        deviation = float(values.std())
+        return cls(float(values.mean()), deviation if deviation > 1e-12 * abs(values.mean()) else 1.0)
+
+    @classmethod
+    def of(cls, support: Support) -> TargetScale:
+        """Of a support set's numeric target; classes are left as they are."""
+        return cls.fit(support.y) if support.target_type == TargetType.REGRESSION else cls(0.0, 1.0)
+
+    def standardise(self, y: FloatArray) -> FloatArray:
+        """Values to standard units."""
+        return ((y.astype(np.float64) - self.mean) / self.deviation).astype(np.float32)
+
+    def restore(self, z: NDArray[np.float64]) -> FloatArray:
+        """Standard units to values."""
+        return (z * self.deviation + self.mean).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class TypedBatch:
+    """Episodes that share a head: target type, number of classes (0 for regression), tensors."""
+
+    target_type: TargetType
+    n_classes: int
+    episodes: EpisodeBatch
+
+    def __len__(self) -> int:
+        return len(self.episodes.query.y)
+
+
+@dataclass(frozen=True)
+class InputDropout:
+    """Hides input columns from each task, the same in support and query, so the inputs stay constant within it.
+
+    Attributes:
+        share: Probability that a column is hidden; the others are scaled up to keep the mean.
+        seed: Seed of the draw.
+        step: Meta-update.
+    """
+
+    share: float
+    seed: int
+    step: int
+
+    def __call__(self, batch: TypedBatch) -> TypedBatch:
+        """The batch with columns hidden."""
+        if self.share == 0:
+            return batch
+        support, query = batch.episodes.support, batch.episodes.query
+        draw = np.random.default_rng((self.seed, self.step, batch.n_classes))
+        kept = draw.random((len(batch), 1, support.x.shape[-1]), dtype=np.float32) >= self.share
+        mask = torch.from_numpy(kept).to(support.x) / (1.0 - self.share)
+        episodes = EpisodeBatch(replace(support, x=support.x * mask), replace(query, x=query.x * mask))
+        return replace(batch, episodes=episodes)
+
+
+def loss_of(target_type: TargetType) -> TaskLoss:
+    """Cross-entropy for classes, Huber on standardised values for regression."""
+    return huber if target_type == TargetType.REGRESSION else cross_entropy
+
+
+def batches(inputs: NetworkInputs, drawn: Sequence[Drawn], device: str) -> list[TypedBatch]:
+    """Stacks drawn episodes, grouped by head, in order of first appearance."""
+    groups: dict[tuple[TargetType, int], list[Drawn]] = {}
+    for entry in drawn:
+        groups.setdefault((entry[0].target_type, entry[0].n_classes), []).append(entry)
+    result = []
+    for (target_type, n_classes), members in groups.items():
+        support, query = [], []
+        for task, support_at, query_at in members:
+            xs, xq = inputs.episode(task, support_at, query_at)
+            ys, yq = task.y[support_at], task.y[query_at]
+            if target_type == TargetType.REGRESSION:
+                scale = TargetScale.fit(ys)
+                ys, yq = scale.standardise(ys), scale.standardise(yq)
+            support.append((xs, ys))
+            query.append((xq, yq))
+        episodes = EpisodeBatch(
+            labelled(support, target_type, device=device), labelled(query, target_type, device=device)
+        )
+        result.append(TypedBatch(target_type, n_classes, episodes))
+    return result
+
+
+def labelled(
+    sets: Sequence[tuple[FloatArray, FloatArray]],
+    target_type: TargetType,
+    *,
+    device: str,
+    dtype: torch.dtype = torch.float32,
+) -> Labelled:
+    """Pads sets of ``(x [n, f], y [n])`` to the longest; padding has weight zero."""
+    longest = max(len(y) for _, y in sets)
+    x = np.zeros((len(sets), longest, sets[0][0].shape[1]), dtype=np.float32)
+    y = np.zeros((len(sets), longest), dtype=np.float32)
+    weight = np.zeros((len(sets), longest), dtype=np.float64)
+    for at, (rows, targets) in enumerate(sets):
+        x[at, : len(targets)] = rows
+        y[at, : len(targets)] = targets
+        weight[at, : len(targets)] = 1.0 / max(len(targets), 1)
+    target_dtype = dtype if target_type == TargetType.REGRESSION else torch.int64
+    return Labelled(
+        torch.from_numpy(x).to(device, dtype),
+        torch.from_numpy(y).to(device, target_dtype),
+        torch.from_numpy(weight).to(device, dtype),
+    )

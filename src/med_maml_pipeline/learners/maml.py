@@ -1,0 +1,180 @@
+"""Second-order model-agnostic meta-learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from med_maml_pipeline.bilevel import query_outputs
+from med_maml_pipeline.learners.episode_batches import InputDropout, TypedBatch, batches, loss_of
+from med_maml_pipeline.learners.gradient_adaptation import PRECISION, predictor_by_gradient
+from med_maml_pipeline.learners.inputs import encode_support
+from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
+from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
+from med_maml_pipeline.learners.network_inputs import NetworkInputs
+from med_maml_pipeline.learners.outer_loop import optimise
+from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
+from med_maml_pipeline.learners.settings import read_settings
+from med_maml_pipeline.networks import MLP, Heads, initial_parameters
+from med_maml_pipeline.tasks.sampling import training_batch
+from med_maml_pipeline.tasks.types import MetaSplit, Problem, Support
+
+__all__ = ["Maml", "MamlAdaptation", "MamlTraining"]
+
+
+@dataclass(frozen=True)
+class MamlTraining:
+    """Settings of meta-training.
+
+    Attributes:
+        steps: Meta-updates.
+        meta_batch: Tasks per meta-update.
+        shots: Support examples per class (in all: twice as many for regression).
+        query: Query examples per task.
+        hidden: Widths of the hidden layers.
+        inner_lr: Inner rate, in units of the inverse curvature of each layer (see `initial_log_rates`).
+        inner_steps: Inner steps.
+        learn_inner_lr: Learn one rate per layer along with the parameters.
+        outer_lr: Rate of AdamW.
+        weight_decay: Of AdamW.
+        input_dropout: Share of the input columns hidden from a task, the same in support and query.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    steps: int = 1500
+    meta_batch: int = 16
+    shots: int = 10
+    query: int = 32
+    hidden: tuple[int, ...] = (128, 64)
+    inner_lr: float = 0.5
+    inner_steps: int = 3
+    learn_inner_lr: bool = True
+    outer_lr: float = 1e-3
+    weight_decay: float = 0.01
+    input_dropout: float = 0.0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class MamlAdaptation:
+    """Settings of adaptation.
+
+    Attributes:
+        adapt_steps: Gradient steps on the support; 0 scores with the meta-learned start.
+        adapt_lr_scale: Multiplies the inner rates.
+    """
+
+    adapt_steps: int = 5
+    adapt_lr_scale: float = 1.0
+
+
+class Maml:
+    """MAML (Finn et al. 2017) with the full second-order meta-gradient and learned rates per layer.
+
+    Meta-training looks for a start from which few gradient steps on a support set give a network that does
+    well on the queries. Rates are learned one per layer, as in Antoniou et al. (2019), who have one per
+    step too. Binary tasks share a head, see `Heads`. How many steps to take on a new task, none included,
+    is left to validation tasks.
+    """
+
+    name = "maml"
+    lane = "optimisation"
+    meta_grid: tuple[Settings, ...] = ({}, {"input_dropout": 0.2}, {"hidden": (256, 64)}, {"inner_steps": 5})
+    adapt_grid: tuple[Settings, ...] = tuple(
+        {"adapt_steps": steps, "adapt_lr_scale": scale}
+        for steps, scale in (
+            (3, 1.0),
+            (0, 1.0),
+            (5, 1.0),
+            (10, 1.0),
+            (3, 0.3),
+            (20, 1.0),
+            (50, 1.0),
+            (3, 3.0),
+        )
+    )
+
+    def supports(self, problem: Problem) -> bool:
+        """Defined wherever there are meta-training tasks."""
+        return bool(problem.split(MetaSplit.TRAIN))
+
+    def meta_fit(
+        self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback
+    ) -> Checkpoint:
+        """Meta-trains start and rates on the meta-training tasks."""
+        options = read_settings(MamlTraining, settings, self.name)
+        inputs = NetworkInputs.fit(problem, seed)
+        network, heads = _structure(inputs.width, options.hidden)
+        start = {**_trunk(initial_parameters(network, seed)), **heads.initial()}
+        logs = initial_log_rates(network, options.inner_lr, inputs.mean_square_norm())
+        parameters = {name: value.to(options.device).requires_grad_() for name, value in start.items()}
+        log_rates = {
+            name: value.to(options.device).requires_grad_(options.learn_inner_lr)
+            for name, value in logs.items()
+        }
+        learned = {**parameters, **(log_rates if options.learn_inner_lr else {})}
+
+        def loss_at(step: int) -> Tensor:
+            drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
+            hide = InputDropout(options.input_dropout, seed, step)
+            losses = [
+                _query_losses(network, heads, parameters, log_rates, hide(batch), options.inner_steps)
+                for batch in batches(inputs, drawn, options.device)
+            ]
+            return torch.cat(losses).mean()
+
+        history = optimise(
+            learned,
+            loss_at,
+            steps=options.steps,
+            learning_rate=options.outer_lr,
+            weight_decay=options.weight_decay,
+            progress=progress,
+        )
+        arrays = {**inputs.arrays, **to_arrays(parameters, "network."), **to_arrays(log_rates, "log_rates.")}
+        return Checkpoint(self.name, arrays, {"width": inputs.width, **asdict(options)}, history)
+
+    def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
+        """Descends from the meta-learned start on the support loss."""
+        options = read_settings(MamlAdaptation, settings, self.name)
+        facts = checkpoint.facts
+        network, heads = _structure(facts["width"], facts["hidden"])
+        device = facts["device"]
+        parameters = to_tensors(checkpoint.arrays, "network.", device=device, dtype=PRECISION)
+        logs = to_tensors(checkpoint.arrays, "log_rates.", device=device, dtype=PRECISION)
+        return predictor_by_gradient(
+            network,
+            heads.attach(parameters, support.target_type, support.n_classes),
+            support,
+            encode_support(checkpoint, support, width=facts["width"]),
+            rates_from_logs(logs, options.adapt_lr_scale),
+            steps=options.adapt_steps,
+            device=device,
+        )
+
+
+def _structure(width: int, hidden: Sequence[int]) -> tuple[MLP, Heads]:
+    return MLP(width, hidden, outputs=1), Heads(hidden[-1])
+
+
+def _trunk(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in parameters.items() if not name.startswith("tail.head.")}
+
+
+def _query_losses(
+    network: MLP,
+    heads: Heads,
+    parameters: Mapping[str, Tensor],
+    log_rates: Mapping[str, Tensor],
+    batch: TypedBatch,
+    steps: int,
+) -> Tensor:
+    """Loss ``[t]`` on the queries after the inner loop."""
+    loss = loss_of(batch.target_type)
+    start = heads.attach(parameters, batch.target_type, batch.n_classes)
+    outputs = query_outputs(network, start, batch.episodes, loss, rates_from_logs(log_rates), steps=steps)
+    query = batch.episodes.query
+    return loss(outputs, query.y, query.weight)

@@ -1,0 +1,30 @@
+"""Settings read into typed, frozen blocks, so that a typo stops a run before it trains."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TypeVar
+
+from med_maml_pipeline.errors import ConfigurationError
+from med_maml_pipeline.learners.protocol import Settings
+
+__all__ = ["read_settings"]
+
+Block = TypeVar("Block")
+
+
+def read_settings(block: type[Block], settings: Settings, learner: str) -> Block:
+    """Fills a dataclass with the settings; lists become tuples, absent ones keep their default.
+
+    Raises:
+        ConfigurationError: a setting is unknown; the message lists the known ones.
+    """
+    known = {entry.name for entry in fields(block)}  # type: ignore[arg-type]
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise ConfigurationError(
+            f"learner '{learner}': unknown setting '{unknown[0]}'; expected one of: {', '.join(sorted(known))}."
+        )
+    return block(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    )
