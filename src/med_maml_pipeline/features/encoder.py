@@ -39,7 +39,7 @@ class Encoder:
         scale = np.ones(x.shape[1], dtype=np.float32)
         columns = np.flatnonzero(numeric & observed.any(axis=0))
         if len(columns):
-            low, middle, high = np.nanpercentile(x[:, columns], [25, 50, 75], axis=0)
+            low, middle, high = _quartiles(x[:, columns])
             spread = (high - low) / 1.349  # the interquartile range of a unit normal
             deviation = np.nanstd(x[:, columns], axis=0)
             spread = np.where(spread > 1e-6 * np.maximum(deviation, 1e-12), spread, deviation)
@@ -83,3 +83,16 @@ class Encoder:
     def from_state(cls, state: Mapping[str, NDArray[np.generic]]) -> Encoder:
         """The inverse of `state`."""
         return cls(**{name: state[name] for name in ("centre", "scale", "kinds", "kept", "flagged")})  # type: ignore[arg-type]
+
+
+def _quartiles(x: FloatArray) -> FloatArray:
+    """Quartiles per column of the observed cells, ``[3, f]``; each column has at least one.
+
+    As ``np.nanpercentile`` (linear), which is a hundred times slower on small supports with missing cells.
+    """
+    ordered = np.sort(x, axis=0)  # NaN last
+    place = np.outer([0.25, 0.5, 0.75], (~np.isnan(x)).sum(axis=0) - 1)
+    below = np.floor(place).astype(np.int64)
+    columns = np.arange(x.shape[1])
+    low, high = ordered[below, columns], ordered[np.ceil(place).astype(np.int64), columns]
+    return (low + (high - low) * (place - below)).astype(np.float32)

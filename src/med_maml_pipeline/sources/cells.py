@@ -63,9 +63,10 @@ def numbers(column: pd.Series, place: Place) -> FloatArray:
     bad = not_numbers(column)
     if bad.any():
         raise place.error(
-            f"{int(bad.sum())} cells of column '{column.name}' are not numbers, first in row {column.index[bad][0]}",
+            f"{int(bad.sum())} cells of column '{column.name}' are not numbers, first in row "
+            f"{column.index[bad][0]}",
             expected="finite numbers or declared missing-value markers",
-            remedy="declare the column under 'categorical' or 'drop', or its markers under 'missing_by_column'",
+            remedy="declare it under 'categorical' or 'drop', or its markers under 'missing_by_column'",
         )
     return _parsed(column).astype(np.float32)
 

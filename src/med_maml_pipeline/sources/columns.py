@@ -32,7 +32,7 @@ def build_features(
         place: For errors.
 
     Raises:
-        DataError: text in a column that is not declared categorical, an unknown ICD-9 code, no feature at all.
+        DataError: text in a column not declared categorical, an unknown ICD-9 code, or no feature at all.
     """
     numeric = _numeric_columns(frame, columns, place)
     blocks: list[FloatArray] = []

@@ -33,8 +33,8 @@ def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple
     missing = column.isna().to_numpy()
     if missing.any():
         raise place.error(
-            f"the target column '{column.name}' is missing (NaN) in {int(missing.sum())} of {len(column)} rows, "
-            f"first in row {column.index[missing][0]}",
+            f"the target column '{column.name}' is missing (NaN) in {int(missing.sum())} of {len(column)} "
+            f"rows, first in row {column.index[missing][0]}",
             expected="a target in every row",
             remedy=f"leave those rows out with exclude_rows: {{{column.name}: ['']}}",
         )
@@ -43,17 +43,17 @@ def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple
     levels = _sorted_levels(column)
     if columns.positive:
         positive = {canonical(value) for value in columns.positive}
-        y = column.isin(positive).to_numpy()
+        y = column.isin(positive).to_numpy(dtype=np.float32)
     elif columns.majority_vs_rest:
         counts = column.value_counts()
-        y = (column != max(levels, key=lambda level: counts[level])).to_numpy()
+        y = (column != max(levels, key=lambda level: counts[level])).to_numpy(dtype=np.float32)
     else:
-        y = column.map({level: index for index, level in enumerate(levels)}).to_numpy()
+        y = column.map({level: index for index, level in enumerate(levels)}).to_numpy(dtype=np.float32)
     found = len(np.unique(y))
     _check_classes(found, column, place)
     kind = TargetType.BINARY if found == 2 else TargetType.MULTICLASS
     name = str(column.name)
-    return y.astype(np.float32), TargetColumn(name, kind, found, cluster=name)
+    return y, TargetColumn(name, kind, found, cluster=name)
 
 
 def _values(column: pd.Series, place: Place) -> tuple[FloatArray, TargetColumn]:

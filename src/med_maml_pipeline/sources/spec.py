@@ -83,8 +83,8 @@ class TaskFamilySpec(_Strict):
         cluster_pattern: Regular expression whose first group names the cluster of a task label; labels
             of one cluster are near-copies and stay in one meta-split.
         clusters: Clusters listed by hand: each entry is a list of labels that stay together.
-        problem: Meta-learning problem the tasks belong to (default: ``<source>_<family>``). Sources that name the
-            same problem share learners.
+        problem: Meta-learning problem the tasks belong to (default: ``<source>_<family>``). Sources that
+            name the same problem share learners.
         protocol: ``disjoint``, or the name of a declared waiver whose groups overlap on purpose.
         split: Meta-split rule.
         group_split: Fractions of groups for train, validation and test tasks. None only where tasks
@@ -190,16 +190,16 @@ class TableColumns(_Strict):
         numeric: Columns to read as numbers; default: all that have no other role here.
         drop: Columns that must not be inputs (identifiers, leaks such as a graded copy of the target).
         group: Column that names the patient (default: every row is its own group).
-        identical_rows_share_group: Where no column names the patient: rows alike in every cell are one group, so that
-            a record entered twice is never in support and query.
+        identical_rows_share_group: Where no column names the patient: rows alike in every cell are one
+            group, so that a record entered twice is never in support and query.
         order: Column by which the first row per group is the first, with ``first_per_group``.
         first_per_group: Keep the first row per group only (first encounter per patient).
         stratum: Column whose values are sites or specialties.
         id: Column of row identifiers that must be unique; never an input.
         missing: Markers of a missing cell besides the empty one: ``["?"]``.
         missing_by_column: Markers for single columns: ``{chol: [0]}``.
-        exclude_rows: Column → values (``""`` is the missing cell); matching rows are left out and counted, before
-            ``first_per_group``.
+        exclude_rows: Column → values (``""`` is the missing cell); matching rows are left out and counted,
+            before ``first_per_group``.
     """
 
     target: str
