@@ -70,8 +70,8 @@ def validation_sample(problem: Problem, limit: int) -> tuple[Episode, ...]:
     return tuple(chosen)
 
 
-def _by_draw_then_name(episode: Episode) -> tuple[int, int]:
-    return episode.draw, zlib.crc32(episode.task_id.encode())
+def _by_draw_then_name(episode: Episode) -> tuple[int, int, str]:
+    return episode.draw, zlib.crc32(episode.task_id.encode()), episode.episode_id
 
 
 def only_tasks(problem: Problem, episodes: Sequence[Episode], keep: Iterable[MetaSplit] = ()) -> Problem:
