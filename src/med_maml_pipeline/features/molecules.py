@@ -19,6 +19,7 @@ __all__ = [
     "feature_kinds",
     "feature_names",
     "featurise",
+    "scaffold_key",
     "standardise",
     "standardise_all",
 ]
@@ -28,7 +29,7 @@ _largest = rdMolStandardize.LargestFragmentChooser()
 _neutralise = rdMolStandardize.Uncharger()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StandardMolecule:
     """A compound in its standard form.
 
@@ -36,12 +37,10 @@ class StandardMolecule:
         smiles: Canonical SMILES of the parent: salts and solvents stripped, neutral where it can be.
         key: Standard InChIKey. Equal keys are the same molecule. Where InChI is not defined (a dummy atom of
             a polymer or conjugate), the canonical SMILES takes its place.
-        scaffold: SMILES of the Bemis–Murcko scaffold (J. Med. Chem. 1996); the key where there is no ring.
     """
 
     smiles: str
     key: str
-    scaffold: str
 
 
 def standardise(smiles: str) -> StandardMolecule | None:
@@ -59,8 +58,7 @@ def standardise(smiles: str) -> StandardMolecule | None:
         return None
     canonical = Chem.MolToSmiles(parent)
     key = Chem.MolToInchiKey(parent) or canonical
-    scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=parent) if parent.GetRingInfo().NumRings() else key
-    return StandardMolecule(canonical, key, scaffold)
+    return StandardMolecule(canonical, key)
 
 
 def _parent(molecule: Chem.Mol) -> Chem.Mol | None:
@@ -80,6 +78,11 @@ def standardise_all(smiles: Iterable[str]) -> list[StandardMolecule | None]:
     """`standardise` for many, with rdkit's log silenced: it would print the SMILES it cannot parse."""
     with rdBase.BlockLogs():
         return [standardise(text) for text in smiles]
+
+
+def scaffold_key(molecule: StandardMolecule) -> str:
+    """SMILES of the Bemis–Murcko scaffold (J. Med. Chem. 1996); its own key where it has no ring."""
+    return MurckoScaffold.MurckoScaffoldSmiles(smiles=molecule.smiles) or molecule.key
 
 
 def feature_names(bits: int) -> tuple[str, ...]:
