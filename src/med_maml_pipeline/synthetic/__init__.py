@@ -1,1 +1,7 @@
 """The embedded hospital: latent diseases and what each modality shows of them."""
+
+from med_maml_pipeline.synthetic.ehr import write_ehr
+from med_maml_pipeline.synthetic.molecules import write_molecules
+from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
+
+__all__ = ["SyntheticHospitalSettings", "write_ehr", "write_molecules"]

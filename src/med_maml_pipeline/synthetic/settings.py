@@ -1,0 +1,36 @@
+"""How large the embedded hospital is."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["SyntheticHospitalSettings"]
+
+
+class SyntheticHospitalSettings(BaseModel):
+    """Sizes of the synthetic hospital. Everything else follows from these and a seed.
+
+    Attributes:
+        n_patients: Patients in all. Scales the data without scaling memory.
+        patients_per_shard: Patients per Parquet shard; one shard is in memory at a time.
+        n_diseases: Latent diseases, dealt out to the organ families in turn.
+        n_molecules: Rows of the assay table, duplicates and unparsable strings included.
+        n_assays: Assays of the panel, variants included.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    n_patients: int = Field(default=3000, ge=1, le=1_000_000)
+    patients_per_shard: int = Field(default=2000, ge=1, le=20_000)
+    n_diseases: int = Field(default=28, ge=24, le=42)
+    n_molecules: int = Field(default=2000, ge=100, le=50_000)
+    n_assays: int = Field(default=72, ge=60, le=144)
+
+    @property
+    def n_shards(self) -> int:
+        """Number of shards; only the last may be smaller than ``patients_per_shard``."""
+        return -(-self.n_patients // self.patients_per_shard)
+
+    def shard_size(self, shard: int) -> int:
+        """Number of patients in a shard."""
+        return min(self.patients_per_shard, self.n_patients - shard * self.patients_per_shard)
