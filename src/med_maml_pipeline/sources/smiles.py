@@ -33,7 +33,7 @@ def read_smiles(name: str, spec: SmilesSource, root: Path) -> Reading:
     Inputs are the count Morgan fingerprint, then descriptors (`med_maml_pipeline.features.molecules`). Rows
     whose SMILES rdkit cannot parse are set aside and counted. Rows of the same molecule (same InChIKey after
     salts are stripped) become one: a cell known in one of them is filled, one on which they disagree follows
-    ``spec.conflicts``. The file is read in chunks, three times: to name the molecules, to merge duplicates and
+    ``spec.conflicts``. The file is read in chunks, three times: to name the molecules, to merge duplicates,
     to compute inputs. Only the standard SMILES of all molecules stay in memory.
 
     Args:
