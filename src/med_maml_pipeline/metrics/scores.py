@@ -99,7 +99,7 @@ def score_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     """
     records = [_scored(row) for row in predictions.itertuples(index=False)]
     lengths = [len(record) for record in records]
-    long = predictions[_KEYS].loc[predictions.index.repeat(lengths)].reset_index(drop=True)
+    long = predictions[_KEYS].iloc[np.repeat(np.arange(len(records)), lengths)].reset_index(drop=True)
     long["metric"] = [name for record in records for name in record]
     long["value"] = [value for record in records for value in record.values()]
     return long

@@ -1,0 +1,132 @@
+"""The verdict as a table: every learner's value, interval and paired differences in every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from med_maml_pipeline.metrics.contest import Contest, Entry, contests
+from med_maml_pipeline.metrics.intervals import N_BOOTSTRAP, Interval, bootstrap_columns
+from med_maml_pipeline.metrics.judged import judged_predictions
+from med_maml_pipeline.metrics.references import difference, sides
+from med_maml_pipeline.metrics.schema import SCOREBOARD_COLUMNS, validate_scoreboard
+from med_maml_pipeline.metrics.tuning import Tuning
+from med_maml_pipeline.tasks.checksums import episodes_checksum
+
+__all__ = ["SCOREBOARD_COLUMNS", "build_scoreboard", "validate_scoreboard"]
+
+
+def build_scoreboard(
+    predictions: pd.DataFrame,
+    tasks: pd.DataFrame,
+    episodes: pd.DataFrame,
+    selection: pd.DataFrame,
+    costs: pd.DataFrame,
+    *,
+    modality: str,
+    seed: int,
+    n_bootstrap: int = N_BOOTSTRAP,
+) -> pd.DataFrame:
+    """Scores every learner on the same stored test episodes and sets it against the references.
+
+    A cell is a source, family, protocol, kind of target (classes or numbers), support size and metric; its
+    value is the mean over tasks of the mean over draws. Rows with fold ``all`` run over all folds; where
+    there are several, each fold has its own rows too, and the learners `CHOSEN_OURS` and `CHOSEN_CLASSICAL`
+    follow, fold by fold, the learner that validation tasks chose.
+
+    Differences are value minus reference on the same episodes, whichever direction is better. The classical
+    reference is chosen per fold on validation episodes. They are blank where there is no reference, and in
+    the rows of the reference itself.
+
+    Args:
+        predictions: Test predictions of all learners (columns as in ``docs/architecture.md``, as for all).
+        tasks: Task table.
+        episodes: Stored episodes.
+        selection: Every setting tried on validation episodes.
+        costs: Cost of each meta-training.
+        modality: Printed in every row.
+        seed: Seed of the bootstrap, printed in every row.
+        n_bootstrap: Replicates.
+
+    Returns:
+        The columns of `SCOREBOARD_COLUMNS`; see ``docs/evaluation.md``.
+
+    Raises:
+        MedMamlError: predictions do not cover the stored test episodes, or are no numbers.
+        ConfigurationError: two problems share a source, family and protocol.
+    """
+    if predictions.empty:
+        return validate_scoreboard(pd.DataFrame(columns=list(SCOREBOARD_COLUMNS)))
+    stored = episodes.set_axis(episodes["episode_id"].to_numpy(), axis=0)
+    tuning = Tuning.of(tasks, selection)
+    records = []
+    for contest in contests(judged_predictions(predictions, tasks, episodes, costs)):
+        checksum = episodes_checksum(stored.loc[contest.episodes["episode_id"]])
+        run = {"modality": modality, "seed": seed, "episodes_checksum": checksum}
+        for entry, row in _rows(contest, selection, seed, n_bootstrap):
+            records.append({**run, **row, "selected_on": tuning.words(contest, entry)})
+    return validate_scoreboard(pd.DataFrame(records, columns=list(SCOREBOARD_COLUMNS)))
+
+
+def _rows(
+    contest: Contest, selection: pd.DataFrame, seed: int, n_bootstrap: int
+) -> Iterator[tuple[Entry, dict[str, object]]]:
+    """One row per learner and metric of a contest, without what is the same in the whole run."""
+    held = sides(contest, selection)
+    columns = [
+        table
+        for entry in held.entries.values()
+        for table in (entry.values, difference(entry, held.classical), difference(entry, held.prior))
+    ]
+    intervals = bootstrap_columns(
+        np.concatenate(columns, axis=1), contest.episodes["task_id"], seed=seed, n_bootstrap=n_bootstrap
+    )
+    n_metrics = len(contest.metrics)
+    for number, (name, entry) in enumerate(held.entries.items()):
+        own = intervals[3 * number * n_metrics : 3 * (number + 1) * n_metrics]
+        shared = {**_cell(contest), "learner": name, "lane": entry.lane, **_costs(contest, entry)}
+        for place, metric in enumerate(contest.metrics):
+            yield entry, {**shared, "metric": metric, **_estimates(*own[place::n_metrics])}
+
+
+def _cell(contest: Contest) -> dict[str, object]:
+    return {
+        "source": contest.source,
+        "task_family": contest.family,
+        "fold": contest.fold,
+        "protocol": contest.protocol,
+        "n_way": contest.n_way,
+        "n_shot": contest.n_shot,
+        "support_size": contest.support_size,
+    }
+
+
+def _estimates(value: Interval, to_classical: Interval, to_prior: Interval) -> dict[str, object]:
+    return {
+        "value": value.mean,
+        "ci_low": value.low,
+        "ci_high": value.high,
+        "diff_to_classical": to_classical.mean,
+        "diff_low": to_classical.low,
+        "diff_high": to_classical.high,
+        "diff_to_prior": to_prior.mean,
+        "diff_to_prior_low": to_prior.low,
+        "diff_to_prior_high": to_prior.high,
+        "n_tasks": value.n_tasks,
+        "n_episodes": value.n_episodes,
+    }
+
+
+def _costs(contest: Contest, entry: Entry) -> dict[str, float]:
+    """Seconds of adaptation per task; seconds of all meta-trainings and the largest memory over folds."""
+    spent = pd.DataFrame(entry.costs, columns=["adapt", "meta_fit", "memory"])
+    per_fold = spent.groupby(contest.episodes["fold"].to_numpy()).first()
+    return {
+        "seconds_meta_fit": float(per_fold["meta_fit"].sum(skipna=False)),
+        "seconds_adapt_per_task": float(
+            spent.groupby(contest.episodes["task_id"].to_numpy())["adapt"].mean().mean()
+        ),
+        "peak_memory_mib": float(per_fold["memory"].max(skipna=False)),
+    }
