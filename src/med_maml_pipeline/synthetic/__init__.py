@@ -3,5 +3,6 @@
 from med_maml_pipeline.synthetic.ehr import write_ehr
 from med_maml_pipeline.synthetic.molecules import write_molecules
 from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
+from med_maml_pipeline.synthetic.truth import write_truth
 
-__all__ = ["SyntheticHospitalSettings", "write_ehr", "write_molecules"]
+__all__ = ["SyntheticHospitalSettings", "write_ehr", "write_molecules", "write_truth"]

@@ -61,9 +61,9 @@ ENDS = (
 
 SUBSTITUENTS = (
     "", "", "", "F", "Cl", "Cl", "Br", "I", "C", "CC", "C(C)C", "C(C)(C)C", "O", "O", "OC", "OCC", "N",
-    "N(C)C", "NC(C)=O", "[N+](=O)[O-]", "C#N", "C(F)(F)F", "OC(F)(F)F", "C(=O)O", "C(=O)OC", "C(N)=O", "C(C)=O",
-    "C=O", "S(N)(=O)=O", "S(C)(=O)=O", "SC", "CO", "CCN", "CCCCC", "C=CC(C)=O", "C=CC(=O)OC", "C7CO7", "CN=C=S",
-    "N7CCOCC7", "N7CCN(C)CC7", "c7ccccc7", "C7CC7",
+    "N(C)C", "NC(C)=O", "[N+](=O)[O-]", "C#N", "C(F)(F)F", "OC(F)(F)F", "C(=O)O", "C(=O)OC", "C(N)=O",
+    "C(C)=O", "C=O", "S(N)(=O)=O", "S(C)(=O)=O", "SC", "CO", "CCN", "CCCCC", "C=CC(C)=O", "C=CC(=O)OC",
+    "C7CO7", "CN=C=S", "N7CCOCC7", "N7CCN(C)CC7", "c7ccccc7", "C7CC7",
 )  # fmt: skip
 
 

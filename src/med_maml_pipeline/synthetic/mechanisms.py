@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ _SUBSTRUCTURES = {
     "furan_or_thiophene": "[o,s;r5]",
 }
 
-_DESCRIPTORS = {
+_DESCRIPTORS: dict[str, tuple[Callable[[Chem.Mol], float], float, float]] = {
     "logp": (_logp, 2.8, 1.6),
     "tpsa": (rdMolDescriptors.CalcTPSA, 60.0, 30.0),
     "weight": (rdMolDescriptors.CalcExactMolWt, 300.0, 80.0),
