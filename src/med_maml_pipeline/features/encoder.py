@@ -17,9 +17,9 @@ __all__ = ["Encoder"]
 class Encoder:
     """A fitted, inductive map from raw features ``[n, f]`` to dense inputs ``[n, width]``.
 
-    Numeric columns are centred and scaled by robust statistics of the fitting rows, clipped to ±5 and set to 0 where
-    missing; each numeric column with missing cells in the fitting rows gets a missingness flag. Indicators
-    pass as they are (missing → 0). Counts are damped by ``log1p`` and constant columns are dropped.
+    Numeric columns are centred and scaled by robust statistics of the fitting rows, clipped to ±5 and set to
+    0 where missing; each numeric column with missing cells in the fitting rows gets a missingness flag.
+    Indicators pass as they are (missing → 0). Counts are damped by ``log1p``. Constant columns are dropped.
     Fitted on meta-training rows where inputs are shared, on the support otherwise; never on a query.
     """
 

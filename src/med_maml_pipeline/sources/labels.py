@@ -41,6 +41,7 @@ def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple
     if columns.target_type == "regression":
         return _values(column, place)
     levels = _sorted_levels(column)
+    y: FloatArray
     if columns.positive:
         positive = {canonical(value) for value in columns.positive}
         y = column.isin(positive).to_numpy(dtype=np.float32)
