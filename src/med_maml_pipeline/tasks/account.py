@@ -1,0 +1,87 @@
+"""The account of task construction: what was left out, at which step, and the closest miss per family."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from med_maml_pipeline.errors import InfeasibleTaskError
+from med_maml_pipeline.tasks.families import Candidate
+from med_maml_pipeline.tasks.feasibility import Shortfall
+
+__all__ = ["Account", "AttritionRow"]
+
+
+class AttritionRow(NamedTuple):
+    """At ``step`` of task construction ``lost`` tasks, examples or support sizes left; ``kept`` remained."""
+
+    source: str
+    table: str
+    step: str
+    kept: int
+    lost: int
+
+
+class Account:
+    """Adds up what tasks lose, by source, table, family and step."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._misses: dict[tuple[str, str, str], tuple[Candidate, Shortfall]] = {}
+
+    def add(self, candidate: Candidate, step: str, *, kept: int, lost: int) -> None:
+        """Counts ``kept`` and ``lost`` of one task under ``step``."""
+        examples, family = candidate.examples, candidate.spec.family
+        key = (examples.source, examples.table, f"{family}: {step}")
+        before = self._sums.get(key, (0, 0))
+        self._sums[key] = (before[0] + kept, before[1] + lost)
+
+    def outcome(self, candidate: Candidate, step: str, shortfall: Shortfall | None) -> None:
+        """Counts a task as kept, or as lost with what it falls short of.
+
+        Raises:
+            InfeasibleTaskError: the configuration names the task and fixes its meta-split, so leaving it
+                out would answer another question.
+        """
+        self.add(candidate, step, kept=int(shortfall is None), lost=int(shortfall is not None))
+        if shortfall is None:
+            return
+        if candidate.configured and candidate.spec.split.mode in ("fixed", "named"):
+            raise _infeasible(candidate, shortfall, "the task")
+        closest = self._misses.get(candidate.family)
+        if closest is None or _nearness(shortfall) > _nearness(closest[1]):
+            self._misses[candidate.family] = (candidate, shortfall)
+
+    def require(self, candidates: list[Candidate], made: set[tuple[str, str, str]]) -> None:
+        """Checks that every family gave a task.
+
+        Args:
+            candidates: Tasks asked for.
+            made: Families (`Candidate.family`) with a task in some fold.
+
+        Raises:
+            InfeasibleTaskError: a family is without a task; the message tells of its closest miss.
+        """
+        for candidate in candidates:
+            if candidate.family not in made and candidate.family in self._misses:
+                raise _infeasible(*self._misses[candidate.family], "the closest task of the family")
+
+    def rows(self) -> list[AttritionRow]:
+        """One row per step that lost something, in order of the steps."""
+        return [AttritionRow(*key, kept, lost) for key, (kept, lost) in self._sums.items() if lost]
+
+
+def _nearness(shortfall: Shortfall) -> float:
+    return shortfall.found / shortfall.needed
+
+
+def _infeasible(candidate: Candidate, shortfall: Shortfall, which: str) -> InfeasibleTaskError:
+    # The name of a stratum is a value of a column: told only when the configuration says it first.
+    told = candidate.spec.kind != "stratum" or candidate.configured
+    name = f"{which}, '{candidate.label}'," if told else which
+    return InfeasibleTaskError(
+        f"fewer groups than the support asks for: {name} has {shortfall.found} {shortfall.what} "
+        f"and needs {shortfall.needed}",
+        source=candidate.examples.source,
+        where=f"task family '{candidate.spec.family}'",
+        remedy="lower 'support.sizes', 'support.min_per_class' or 'min_examples', or leave it out",
+    )

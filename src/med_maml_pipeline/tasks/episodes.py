@@ -1,0 +1,132 @@
+"""Stored episodes: support and query sets on which every learner is judged alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from med_maml_pipeline.sources.spec import SupportRule
+from med_maml_pipeline.tasks.index import PoolIndex
+from med_maml_pipeline.tasks.seeding import stable_rng
+from med_maml_pipeline.tasks.types import Episode, IntArray, Task
+
+__all__ = ["draw_episodes", "draw_query", "draw_support"]
+
+_REDRAWS = 1_000
+
+
+def draw_episodes(
+    task: Task, sizes: Sequence[int], rule: SupportRule, *, problem: str, fold: int, seed: int
+) -> list[Episode]:
+    """Draws the episodes of one task: ``rule.draws`` per support size.
+
+    Each draw has its own random stream, named by problem, fold, task, size and draw: other tasks, sizes
+    and draws do not change it.
+
+    Args:
+        task: A validation or test task.
+        sizes: Support sizes its pool can serve.
+        rule: Support rule.
+        problem: Name of the problem.
+        fold: Fold number.
+        seed: Seed of the run.
+    """
+    index = PoolIndex.of(task.y, task.groups, task.n_classes)
+    per_class = task.n_classes > 0 and rule.rule != "natural"
+    episodes = []
+    for size in sizes:
+        for draw in range(rule.draws):
+            rng = stable_rng(seed, "episode", problem, fold, task.task_id, size, draw)
+            support = draw_support(index, rule, size, rng)
+            episodes.append(
+                Episode(
+                    episode_id=f"{problem}/{fold}/{task.task_id}/{size}/{draw}",
+                    task_id=task.task_id,
+                    support=support,
+                    query=draw_query(index, support, rule.max_query, rng),
+                    n_shot=size if per_class else None,
+                    support_size=size,
+                    draw=draw,
+                )
+            )
+    return episodes
+
+
+def draw_support(index: PoolIndex, rule: SupportRule, size: int, rng: np.random.Generator) -> IntArray:
+    """Draws a support set with at most one row per group.
+
+    Args:
+        index: The task's pool.
+        rule: ``balanced``: ``size`` rows of each class; ``enriched``: ``size`` rows of class 1 and
+            ``negatives_per_positive`` times as many of class 0; ``natural``: ``size`` groups at natural
+            prevalence. A numeric target is always drawn naturally.
+        size: Support size that the pool can serve.
+        rng: Random stream of the episode.
+
+    Returns:
+        Ascending positions in the pool.
+    """
+    if not index.by_class:
+        support = index.everything.draw(rng, size)
+    elif rule.rule == "natural":
+        support = _natural(index, size, rng)
+    else:
+        shots = [size] * len(index.by_class)
+        if rule.rule == "enriched":
+            shots[0] *= rule.negatives_per_positive
+        support = np.concatenate([rows.draw(rng, n) for rows, n in zip(index.by_class, shots, strict=True)])
+    return np.sort(support)
+
+
+def draw_query(index: PoolIndex, support: IntArray, max_query: int, rng: np.random.Generator) -> IntArray:
+    """Draws the query set from the groups that the support leaves free.
+
+    All their rows are taken when they fit. Otherwise classes keep their shares, to rounding, and each
+    class that is left gets a row: a query of one class can then only come from a pool that has no more.
+
+    Args:
+        index: The task's pool.
+        support: Positions of the support set.
+        max_query: Largest size of the query set.
+        rng: Random stream of the episode.
+
+    Returns:
+        Ascending positions in the pool.
+    """
+    free = np.flatnonzero(index.outside(support)[index.codes])
+    if len(free) <= max_query:
+        return free.astype(np.int64)
+    classes = index.classes[free]
+    shares = _shares(np.bincount(classes), max_query)
+    drawn = [rng.choice(free[classes == label], n, replace=False) for label, n in enumerate(shares)]
+    return np.sort(np.concatenate(drawn)).astype(np.int64)
+
+
+def _natural(index: PoolIndex, size: int, rng: np.random.Generator) -> IntArray:
+    """Redraws until every class is in the support and has a group left for the query.
+
+    A class so rare that a thousand draws miss it is put in: one group of each class, the rest natural.
+    """
+    owned = np.bincount(index.owner, minlength=len(index.by_class))
+    for _ in range(_REDRAWS):
+        support = index.everything.draw(rng, size)
+        shown = np.bincount(index.classes[support], minlength=len(owned))
+        used = np.bincount(index.owner[index.codes[support]], minlength=len(owned))
+        if shown.all() and (used < owned).all():
+            return support
+    forced = np.concatenate([rows.draw(rng, 1) for rows in index.by_class])
+    others = index.everything.draw(rng, size)
+    others = others[index.outside(forced)[index.codes[others]]]
+    return np.concatenate([forced, others[: size - len(forced)]])
+
+
+def _shares(counts: IntArray, total: int) -> IntArray:
+    """Splits ``total`` by largest remainders, with one at least for each class that is there."""
+    quota = counts * (total / counts.sum())
+    shares = np.maximum(np.floor(quota), counts > 0).astype(np.int64)
+    while shares.sum() > total:
+        shares[shares.argmax()] -= 1
+    missing = total - int(shares.sum())
+    shares[np.argsort(shares - quota, kind="stable")[:missing]] += 1
+    return shares

@@ -1,0 +1,121 @@
+"""Pools: the examples that a task may use in its meta-split, with classes checked and numbered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from med_maml_pipeline.tasks.families import Candidate
+from med_maml_pipeline.tasks.feasibility import Shortfall, SupportPlan, plan_support
+from med_maml_pipeline.tasks.index import group_codes, owners
+from med_maml_pipeline.tasks.seeding import stable_rng
+from med_maml_pipeline.tasks.types import IntArray, MetaSplit, Task
+
+__all__ = ["Pool", "check_pool", "make_pool"]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A task that can be made, and the account of what it lost.
+
+    Attributes:
+        candidate: The task as asked for.
+        task: The task over its pool.
+        sizes: Support sizes it can serve.
+        lost: Labelled examples outside the groups of its meta-split.
+        capped: Examples left out by ``max_pool``.
+        rare: Examples of classes left out.
+    """
+
+    candidate: Candidate
+    task: Task
+    sizes: tuple[int, ...]
+    lost: int
+    capped: int
+    rare: int
+
+
+def make_pool(
+    candidate: Candidate,
+    meta_split: MetaSplit,
+    allowed: NDArray[np.bool_] | None,
+    *,
+    fold: int,
+    seed: int,
+) -> Pool | Shortfall:
+    """Restricts a task to the rows that its meta-split may use.
+
+    Args:
+        candidate: The task asked for.
+        meta_split: Its meta-split in this fold.
+        allowed: ``[n]`` mask over the table's rows; None when all groups are allowed.
+        fold: Fold number.
+        seed: Seed of the run.
+
+    Returns:
+        The pool, or what it falls short of.
+    """
+    labelled = candidate.rows()
+    rows = labelled if allowed is None else labelled[allowed[labelled]]
+    lost = len(labelled) - len(rows)
+    within = len(rows)
+    rows = _cap(candidate, rows, fold=fold, seed=seed)
+    capped = within - len(rows)
+    plan = check_pool(candidate, rows)
+    if isinstance(plan, Shortfall):
+        return plan
+    y = candidate.examples.y[rows, candidate.column]
+    if plan.classes:
+        known = np.isin(y, plan.classes)
+        rows = rows[known]
+        y = np.searchsorted(plan.classes, y[known]).astype(np.float32)
+    task = Task(
+        task_id=candidate.task_id,
+        examples=candidate.examples.key,
+        family=candidate.spec.family,
+        source=candidate.examples.source,
+        target_type=candidate.target.target_type,
+        n_classes=len(plan.classes),
+        meta_split=meta_split,
+        rows=rows,
+        y=y,
+        groups=candidate.examples.groups[rows],
+        shared_meaning=candidate.spec.shared_meaning,
+    )
+    return Pool(candidate, task, plan.sizes, lost, capped, within - capped - len(rows))
+
+
+def _cap(candidate: Candidate, rows: IntArray, *, fold: int, seed: int) -> IntArray:
+    """Keeps whole groups, drawn by seed, while they fit under ``max_pool``: prevalence stays natural."""
+    limit = candidate.spec.max_pool
+    if len(rows) <= limit:
+        return rows
+    codes, n_groups = group_codes(candidate.examples.groups[rows])
+    rng = stable_rng(seed, "pool", candidate.problem, fold, candidate.task_id)
+    order = rng.permutation(n_groups)
+    fits = np.cumsum(np.bincount(codes, minlength=n_groups)[order]) <= limit
+    chosen = np.zeros(n_groups, dtype=bool)
+    chosen[order[fits]] = True
+    return rows[chosen[codes]]
+
+
+def check_pool(candidate: Candidate, rows: IntArray) -> SupportPlan | Shortfall:
+    """Classes and support sizes that these rows can serve, or what they fall short of.
+
+    Args:
+        candidate: The task asked for.
+        rows: ``[n]`` labelled rows of its table.
+    """
+    codes, n_groups = group_codes(candidate.examples.groups[rows])
+    if n_groups < candidate.spec.min_examples:
+        return Shortfall(candidate.spec.min_examples, n_groups, "labelled groups")
+    y = candidate.examples.y[rows, candidate.column]
+    n_classes = candidate.target.n_classes
+    if not n_classes:
+        if (y == y[0]).all():
+            return Shortfall(2, 1, "different values of its numeric target")
+        return plan_support(np.zeros(0, dtype=np.int64), n_groups, candidate.spec.support)
+    owner = owners(codes, n_groups, y.astype(np.int64), n_classes)
+    return plan_support(np.bincount(owner, minlength=n_classes), n_groups, candidate.spec.support)
