@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from med_maml_pipeline.learners.inputs import encode_support, fit_inputs
+from med_maml_pipeline.learners.inputs import EncodedSupport, encode_support, fit_inputs
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
 from med_maml_pipeline.learners.scores import TargetScale, constant_logits, spread
 from med_maml_pipeline.tasks.types import FloatArray, Problem, Support, TargetType
@@ -47,7 +47,7 @@ class ClassicalLearner(ABC):
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Fits the method on the support. Settings that are not given take the grid's first."""
         chosen = {**self.adapt_grid[0], **settings}
-        inputs = encode_support(checkpoint, support)
+        inputs = self.encode(checkpoint, support)
         if support.target_type is TargetType.REGRESSION:
             scale = TargetScale.fit(support.y)
             values = self.fit_values(inputs.x, scale.standardise(support.y), chosen, seed)
@@ -59,6 +59,10 @@ class ClassicalLearner(ABC):
             return lambda x: constant_logits(len(x), int(present[0]), n_classes, size)
         classes = self.fit_classes(inputs.x, codes, chosen, seed)
         return lambda x: spread(classes(inputs.transform(x)), present, n_classes, size)
+
+    def encode(self, checkpoint: Checkpoint, support: Support) -> EncodedSupport:
+        """What the method sees of the rows; learners on learned features see those."""
+        return encode_support(checkpoint, support)
 
     @abstractmethod
     def fit_classes(self, x: FloatArray, y: NDArray[np.int64], settings: Settings, seed: int) -> Fitted:
