@@ -1,0 +1,101 @@
+"""The commands to repeat a run, or to go on after it broke off, as files for ``kedro run --config``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+from med_maml_pipeline.datasets.staging import replaced_file
+
+__all__ = ["Selection", "nodes_to_go_on_from", "write_command"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What ``kedro run`` was asked to run, as it is asked again.
+
+    Attributes:
+        env: Configuration environment.
+        choices: Comma-separated ``pipelines``, ``namespaces``, ``tags``, ``node_names``, ``from_nodes``, …;
+            only those that were given.
+    """
+
+    env: str | None
+    choices: Mapping[str, str]
+
+    @classmethod
+    def of(cls, run_params: Mapping[str, Any]) -> Selection:
+        """From what Kedro hands to its hooks."""
+        names = ("tags", "node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs", "namespaces")
+        given = {name: run_params.get(name) for name in names} | {
+            "pipelines": run_params.get("pipeline_names")
+        }
+        return cls(run_params.get("env"), {name: ",".join(value) for name, value in given.items() if value})
+
+    def arguments(self) -> str:
+        """The environment as a command-line argument, with a leading space."""
+        return f" --env {shlex.quote(self.env)}" if self.env else ""
+
+
+def write_command(
+    file: Path,
+    selection: Selection,
+    parameters: Mapping[str, Any],
+    load_versions: Mapping[str, str],
+    *,
+    from_nodes: Collection[str] = (),
+) -> None:
+    """Writes a file for ``kedro run --config``.
+
+    It holds every parameter as it was, so that later edits of the configuration change nothing, and pins the
+    versions of what the run takes from outside. What the run itself makes must not be pinned: an old version
+    would flow downstream.
+
+    Args:
+        file: Where to write.
+        selection: What to run.
+        parameters: All parameters, as Kedro resolved them.
+        load_versions: Version by dataset, external inputs only.
+        from_nodes: Nodes to start from, in place of the selection's own.
+    """
+    run: dict[str, Any] = dict(selection.choices)
+    if selection.env:
+        run["env"] = selection.env
+    if from_nodes:
+        run["from_nodes"] = ",".join(sorted(from_nodes))
+    if load_versions:
+        run["load_versions"] = ",".join(
+            f"{name}:{version}" for name, version in sorted(load_versions.items())
+        )
+    run["params"] = dict(parameters)
+    with replaced_file(file) as partial:
+        partial.write_text(
+            yaml.safe_dump({"run": run}, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+
+
+def nodes_to_go_on_from(pipeline: Pipeline, done: Collection[str], catalog: CatalogProtocol) -> list[str]:
+    """The first nodes to run again when the nodes ``done`` have finished and stored their outputs.
+
+    Finished nodes are repeated only where what they made was held in memory.
+    """
+    todo = {node for node in pipeline.nodes if node.name not in done}
+    while True:
+        needed = {name for node in todo for name in node.inputs}
+        lost = {name for name in needed & pipeline.all_outputs() if _in_memory(name, catalog)}
+        again = {node for node in pipeline.nodes if lost & set(node.outputs)} - todo
+        if not again:
+            break
+        todo |= again
+    return sorted(node.name for node in Pipeline(list(todo)).grouped_nodes[0]) if todo else []
+
+
+def _in_memory(name: str, catalog: CatalogProtocol) -> bool:
+    return name not in catalog or bool(getattr(catalog.get(name), "_EPHEMERAL", False))
