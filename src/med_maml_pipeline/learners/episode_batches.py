@@ -11,40 +11,13 @@ from numpy.typing import NDArray
 
 from med_maml_pipeline.bilevel import EpisodeBatch, Labelled, TaskLoss, cross_entropy, huber
 from med_maml_pipeline.learners.network_inputs import NetworkInputs
-from med_maml_pipeline.tasks.types import FloatArray, IntArray, Support, TargetType, Task
+from med_maml_pipeline.learners.scores import TargetScale
+from med_maml_pipeline.tasks.types import FloatArray, IntArray, TargetType, Task
 
-__all__ = ["InputDropout", "TargetScale", "TypedBatch", "batches", "labelled", "loss_of"]
+__all__ = ["InputDropout", "TypedBatch", "batches", "labelled", "loss_of"]
 
 Drawn = tuple[Task, IntArray, IntArray]
 """A task with the positions of its support and query."""
-
-
-@dataclass(frozen=True)
-class TargetScale:
-    """Centre and scale of a numeric target, from a support set alone."""
-
-    mean: float
-    deviation: float
-
-    @classmethod
-    def fit(cls, y: FloatArray) -> TargetScale:
-        """Mean and standard deviation of ``y`` ``[n]``; a constant target gets the scale 1."""
-        values = y.astype(np.float64)
-        deviation = float(values.std())
-        return cls(float(values.mean()), deviation if deviation > 1e-12 * abs(values.mean()) else 1.0)
-
-    @classmethod
-    def of(cls, support: Support) -> TargetScale:
-        """Of a support set's numeric target; classes are left as they are."""
-        return cls.fit(support.y) if support.target_type == TargetType.REGRESSION else cls(0.0, 1.0)
-
-    def standardise(self, y: FloatArray) -> FloatArray:
-        """Values to standard units."""
-        return ((y.astype(np.float64) - self.mean) / self.deviation).astype(np.float32)
-
-    def restore(self, z: NDArray[np.float64]) -> FloatArray:
-        """Standard units to values."""
-        return (z * self.deviation + self.mean).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -61,7 +34,7 @@ class TypedBatch:
 
 @dataclass(frozen=True)
 class InputDropout:
-    """Hides input columns from each task, the same in support and query, so the inputs stay constant within it.
+    """Hides input columns from each task, the same in support and query: inputs stay constant within it.
 
     Attributes:
         share: Probability that a column is hidden; the others are scaled up to keep the mean.
@@ -100,12 +73,11 @@ def batches(inputs: NetworkInputs, drawn: Sequence[Drawn], device: str) -> list[
         support, query = [], []
         for task, support_at, query_at in members:
             xs, xq = inputs.episode(task, support_at, query_at)
-            ys, yq = task.y[support_at], task.y[query_at]
-            if target_type == TargetType.REGRESSION:
-                scale = TargetScale.fit(ys)
-                ys, yq = scale.standardise(ys), scale.standardise(yq)
-            support.append((xs, ys))
-            query.append((xq, yq))
+            scale = TargetScale(0.0, 1.0)
+            if target_type is TargetType.REGRESSION:
+                scale = TargetScale.fit(task.y[support_at])
+            support.append((xs, scale.standardise(task.y[support_at])))
+            query.append((xq, scale.standardise(task.y[query_at])))
         episodes = EpisodeBatch(
             labelled(support, target_type, device=device), labelled(query, target_type, device=device)
         )
@@ -114,7 +86,7 @@ def batches(inputs: NetworkInputs, drawn: Sequence[Drawn], device: str) -> list[
 
 
 def labelled(
-    sets: Sequence[tuple[FloatArray, FloatArray]],
+    sets: Sequence[tuple[FloatArray, NDArray[np.floating]]],
     target_type: TargetType,
     *,
     device: str,

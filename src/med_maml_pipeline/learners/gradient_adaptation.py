@@ -11,17 +11,15 @@ from torch import Tensor
 from torch.func import functional_call
 
 from med_maml_pipeline.bilevel import Rates, adapt
-from med_maml_pipeline.learners.episode_batches import TargetScale, labelled, loss_of
+from med_maml_pipeline.learners.episode_batches import labelled, loss_of
 from med_maml_pipeline.learners.inputs import EncodedSupport
+from med_maml_pipeline.learners.network_arrays import PRECISION
 from med_maml_pipeline.learners.protocol import Predictor
+from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.networks import MLP
 from med_maml_pipeline.tasks.types import FloatArray, Support, TargetType
 
-__all__ = ["PRECISION", "predictor_by_gradient", "scored"]
-
-PRECISION = torch.float64
-"""Adaptation and prediction run in double precision: the cost is small, and a query's score does not depend
-on the shape of the batch it comes in."""
+__all__ = ["predictor_by_gradient", "scored"]
 
 
 def predictor_by_gradient(
@@ -45,7 +43,8 @@ def predictor_by_gradient(
         steps: Steps; 0 does nothing.
         device: Where to compute.
     """
-    scale = TargetScale.of(support)
+    numeric = support.target_type is TargetType.REGRESSION
+    scale = TargetScale.fit(support.y) if numeric else TargetScale(0.0, 1.0)
     rows = labelled(
         [(encoded.x, scale.standardise(support.y))], support.target_type, device=device, dtype=PRECISION
     )

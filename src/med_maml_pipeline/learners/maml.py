@@ -10,10 +10,10 @@ from torch import Tensor
 
 from med_maml_pipeline.bilevel import query_outputs
 from med_maml_pipeline.learners.episode_batches import InputDropout, TypedBatch, batches, loss_of
-from med_maml_pipeline.learners.gradient_adaptation import PRECISION, predictor_by_gradient
+from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
 from med_maml_pipeline.learners.inputs import encode_support
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
-from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
+from med_maml_pipeline.learners.network_arrays import PRECISION, to_arrays, to_tensors
 from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings

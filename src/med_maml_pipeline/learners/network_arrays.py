@@ -9,7 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["to_arrays", "to_tensors"]
+__all__ = ["PRECISION", "to_arrays", "to_tensors"]
+
+PRECISION = torch.float64
+"""Adaptation and prediction run in double precision: the cost is small, and a query's score does not depend
+on the shape of the batch it comes in."""
 
 
 def to_arrays(parameters: Mapping[str, Tensor], prefix: str) -> dict[str, NDArray[np.generic]]:
@@ -21,11 +25,16 @@ def to_arrays(parameters: Mapping[str, Tensor], prefix: str) -> dict[str, NDArra
 
 
 def to_tensors(
-    arrays: Mapping[str, NDArray[np.generic]], prefix: str, *, device: str, dtype: torch.dtype
+    arrays: Mapping[str, NDArray[np.generic]],
+    prefix: str,
+    *,
+    device: str,
+    dtype: torch.dtype,
+    under: str = "",
 ) -> dict[str, Tensor]:
-    """Copies of the arrays under ``prefix`` as tensors, prefix removed."""
+    """Copies of the arrays under ``prefix`` as tensors, prefix replaced by ``under``."""
     return {
-        name.removeprefix(prefix): torch.tensor(array, dtype=dtype, device=device)
+        under + name.removeprefix(prefix): torch.tensor(array, dtype=dtype, device=device)
         for name, array in arrays.items()
         if name.startswith(prefix)
     }

@@ -48,7 +48,7 @@ def optimise(
     for step in range(steps):
         optimiser.zero_grad(set_to_none=True)
         loss = loss_at(step)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(list(parameters.values()), _CLIP)
         optimiser.step()
         schedule.step()

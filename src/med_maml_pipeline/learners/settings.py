@@ -22,8 +22,9 @@ def read_settings(block: type[Block], settings: Settings, learner: str) -> Block
     known = {entry.name for entry in fields(block)}  # type: ignore[arg-type]
     unknown = sorted(set(settings) - known)
     if unknown:
+        names = ", ".join(sorted(known))
         raise ConfigurationError(
-            f"learner '{learner}': unknown setting '{unknown[0]}'; expected one of: {', '.join(sorted(known))}."
+            f"learner '{learner}': unknown setting '{unknown[0]}'; expected one of: {names}."
         )
     return block(
         **{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}

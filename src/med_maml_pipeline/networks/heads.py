@@ -17,8 +17,8 @@ class Heads:
 
     Binary tasks share a head of two logits. Multiclass tasks differ in their number of classes, so every
     class starts from one learned vector: before adaptation all classes score alike, and their order does
-    not matter (Ye & Chao 2022, "How to train your MAML to excel in few-shot classification"). Regression has a head of one value
-    on the standardised target.
+    not matter (UnicornMAML, Ye & Chao 2022). Regression has a head of one value on the standardised
+    target.
 
     Attributes:
         width: Width of the embedding.

@@ -38,7 +38,7 @@ class MLP(nn.Module):
     Args:
         inputs: Width of the input.
         hidden: Widths of the hidden layers, at least one; the last is the width of the embedding.
-        outputs: Width of the head.
+        outputs: Width of the head; None leaves it out, so that the output is the embedding.
         activation: ``silu`` (smooth) or ``relu``.
         layer_norm: Normalise each hidden layer over its units (Ba et al. 2016); inductive, unlike batch
             normalisation.
@@ -48,7 +48,7 @@ class MLP(nn.Module):
         self,
         inputs: int,
         hidden: Sequence[int],
-        outputs: int,
+        outputs: int | None,
         activation: Activation = "silu",
         layer_norm: bool = False,
     ) -> None:
@@ -64,14 +64,10 @@ class MLP(nn.Module):
                 if layer_norm:
                     layers.append(nn.LayerNorm(width))
                 layers.append(_ACTIVATIONS[activation]())
-            self.tail = Tail(nn.Sequential(*layers), nn.Linear(hidden[-1], outputs))
+            head = nn.Identity() if outputs is None else nn.Linear(hidden[-1], outputs)
+            self.tail = Tail(nn.Sequential(*layers), head)
 
     def forward(self, x: Tensor) -> Tensor:
         """Inputs ``[..., inputs]`` to outputs ``[..., outputs]``."""
         output: Tensor = self.tail(self.first(x))
         return output
-
-    def embed(self, x: Tensor) -> Tensor:
-        """Inputs ``[..., inputs]`` to the embedding ``[..., hidden[-1]]``."""
-        embedding: Tensor = self.tail.body(self.first(x))
-        return embedding
