@@ -56,8 +56,8 @@ def read_frame(path: Path, place: Place) -> pd.DataFrame:
 def _parquet(path: Path, place: Place) -> pd.DataFrame:
     try:
         table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise place.error("the file is not readable Parquet", expected="a whole Parquet file") from error
+    except (pa.ArrowException, OSError):
+        raise place.error("the file is not readable Parquet", expected="a whole Parquet file") from None
     _require_distinct(table.column_names, place)
     return table.to_pandas(ignore_metadata=True)
 
@@ -79,16 +79,16 @@ def _delimited(path: Path, separator: str, place: Place) -> pd.DataFrame:
                 index_col=False,
                 encoding="utf-8-sig",
             )
-    except UnicodeDecodeError as error:
-        raise place.error("the file is not UTF-8 text", remedy="convert it to UTF-8") from error
-    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise place.error("the file is not UTF-8 text", remedy="convert it to UTF-8") from None
+    except (pd.errors.ParserError, pd.errors.ParserWarning, csv.Error):
         raise place.error(
             "some rows have more cells than the header",
             expected="as many cells per row as column names",
             remedy="quote cells that hold the separator",
-        ) from error
-    except (OSError, EOFError, pd.errors.EmptyDataError) as error:
-        raise place.error("the file is empty or damaged", expected="a header and rows") from error
+        ) from None
+    except (OSError, EOFError, pd.errors.EmptyDataError):
+        raise place.error("the file is empty or damaged", expected="a header and rows") from None
 
 
 def _require_distinct(header: list[str], place: Place) -> None:

@@ -112,15 +112,15 @@ def _with_hours(frame: pl.DataFrame, place: Place) -> pl.DataFrame:
 def _read(path: Path, place: Place) -> pl.DataFrame:
     try:
         return pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise place.error("the file is not readable Parquet", expected="a whole Parquet file") from error
+    except (pl.exceptions.PolarsError, OSError):
+        raise place.error("the file is not readable Parquet", expected="a whole Parquet file") from None
 
 
 def _schema(path: Path, place: Place) -> dict[str, pl.DataType]:
     try:
         return dict(pl.read_parquet_schema(path))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise place.error("the file is not readable Parquet", expected="a whole Parquet file") from error
+    except (pl.exceptions.PolarsError, OSError):
+        raise place.error("the file is not readable Parquet", expected="a whole Parquet file") from None
 
 
 def _require(frame: pl.DataFrame, columns: list[str], place: Place) -> pl.DataFrame:

@@ -41,15 +41,15 @@ def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple
     if columns.target_type == "regression":
         return _values(column, place)
     levels = _sorted_levels(column)
-    y: FloatArray
     if columns.positive:
         positive = {canonical(value) for value in columns.positive}
-        y = column.isin(positive).to_numpy(dtype=np.float32)
+        y = np.asarray(column.isin(positive), dtype=np.float32)
     elif columns.majority_vs_rest:
         counts = column.value_counts()
-        y = (column != max(levels, key=lambda level: counts[level])).to_numpy(dtype=np.float32)
+        y = np.asarray(column != max(levels, key=lambda level: counts[level]), dtype=np.float32)
     else:
-        y = column.map({level: index for index, level in enumerate(levels)}).to_numpy(dtype=np.float32)
+        index = {level: number for number, level in enumerate(levels)}
+        y = np.asarray(column.map(index), dtype=np.float32)
     found = len(np.unique(y))
     _check_classes(found, column, place)
     kind = TargetType.BINARY if found == 2 else TargetType.MULTICLASS
