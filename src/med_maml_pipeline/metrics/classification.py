@@ -8,7 +8,7 @@ from med_maml_pipeline.metrics.calibration import expected_calibration_error
 from med_maml_pipeline.metrics.probabilities import Floats, log_odds, softmax
 from med_maml_pipeline.metrics.ranking import average_precision, binary_auroc
 
-__all__ = ["brier", "classification_scores", "macro_auroc", "recall_and_f1"]
+__all__ = ["brier", "classification_scores", "judged_classes", "macro_auroc", "recall_and_f1"]
 
 
 def classification_scores(y: Floats, logits: Floats) -> dict[str, float]:
@@ -64,19 +64,19 @@ def recall_and_f1(y: Floats, guess: np.ndarray, n_classes: int) -> tuple[float, 
 def macro_auroc(y: Floats, logits: Floats) -> float:
     """AUROC; for more than two classes one-vs-rest, averaged over the classes present in ``y`` ``[q]``."""
     odds = log_odds(logits)
-    return float(np.mean([binary_auroc(y == label, odds[:, label]) for label in _judged(y, logits)]))
+    return float(np.mean([binary_auroc(y == label, odds[:, label]) for label in judged_classes(y, logits)]))
 
 
 def _macro_precision(y: Floats, logits: Floats) -> tuple[float, float]:
     """AUPRC and ΔAUPRC: average precision, and what it is above the share of the class in the query."""
     odds = log_odds(logits)
-    judged = _judged(y, logits)
+    judged = judged_classes(y, logits)
     precision = np.array([average_precision(y == label, odds[:, label]) for label in judged])
     share = np.array([(y == label).mean() for label in judged])
     return float(precision.mean()), float((precision - share).mean())
 
 
-def _judged(y: Floats, logits: Floats) -> list[int]:
+def judged_classes(y: Floats, logits: Floats) -> list[int]:
     """Classes to average over: the positive one, or all that are present."""
     return [1] if logits.shape[1] == 2 else [int(label) for label in np.unique(y)]
 
