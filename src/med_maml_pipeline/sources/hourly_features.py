@@ -57,7 +57,9 @@ def hourly_features(hours: pl.DataFrame, order: pl.DataFrame, stay: str, window_
             strict=True,
         )
     ]
-    table = order.join(seen.group_by(stay, maintain_order=True).agg(summaries), on=stay, how="left", maintain_order="left")
+    table = order.join(
+        seen.group_by(stay, maintain_order=True).agg(summaries), on=stay, how="left", maintain_order="left"
+    )
     counts = [
         name for name, kind in zip(names, hourly_kinds(variables), strict=True) if kind is FeatureKind.COUNT
     ]
