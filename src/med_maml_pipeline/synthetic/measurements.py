@@ -74,7 +74,7 @@ def _ordered(rng: np.random.Generator, patients: Patients, visits: Visits, sites
     rows = visits.patient
     log_odds = (
         -1.3
-        + 0.9 * patients.strain[rows]
+        + 0.7 * patients.strain[rows]
         + 0.5 * visits.acuity[:, None]
         + 0.6 * visits.inpatient[:, None]
         + sites.ordering[patients.site[rows]]

@@ -55,7 +55,7 @@ _DESCRIPTORS: dict[str, tuple[Callable[[Chem.Mol], float], float, float]] = {
 FEATURES = (*_SUBSTRUCTURES, *_DESCRIPTORS)
 """Names of the causal features: presence of a substructure (0/1), or a property in fixed units of spread."""
 
-GENERAL = {"logp": 0.5, "aryl_halide": 0.4, "nitro": 0.4, "michael_acceptor": 0.4, "tpsa": -0.2}
+GENERAL = {"logp": 0.3, "aryl_halide": 0.3, "nitro": 0.4, "michael_acceptor": 0.4}
 """General toxicity, a part of every assay: what a zero-shot prior can know."""
 
 
@@ -68,14 +68,14 @@ class Mechanism:
 
 
 MECHANISMS = (
-    Mechanism("NRER", {"phenol": 1.4, "logp": 0.5, "aromatic_rings": 0.4, "aryl_ether": 0.5}),
-    Mechanism("NRAHR", {"fused_aromatic": 1.2, "aromatic_rings": 0.7, "tpsa": -0.4, "aryl_halide": 0.6}),
+    Mechanism("NRER", {"phenol": 1.4, "logp": 0.3, "aromatic_rings": 0.4, "aryl_ether": 0.5}),
+    Mechanism("NRAHR", {"fused_aromatic": 1.2, "aromatic_rings": 0.4, "tpsa": -0.4, "aryl_halide": 0.6}),
     Mechanism("NRAR", {"trifluoromethyl": 1.2, "nitrile": 1.0, "amide": 0.8, "nitro": 0.6}),
-    Mechanism("NRPPAR", {"carboxylic_acid": 1.5, "alkyl_chain": 0.9, "logp": 0.6, "aryl_ether": 0.4}),
+    Mechanism("NRPPAR", {"carboxylic_acid": 1.5, "alkyl_chain": 0.9, "logp": 0.4, "aryl_ether": 0.4}),
     Mechanism("SRARE", {"michael_acceptor": 1.4, "nitro": 0.7, "epoxide": 1.2, "isothiocyanate": 1.3}),
-    Mechanism("SRMMP", {"phenol": 0.7, "nitro": 0.7, "logp": 0.8, "aryl_halide": 0.6, "sulfonamide": 0.4}),
-    Mechanism("CYP", {"azine_nitrogen": 1.0, "azole_nitrogen": 1.2, "logp": 0.5, "tpsa": -0.3}),
-    Mechanism("HERG", {"basic_amine": 1.4, "logp": 0.7, "aromatic_rings": 0.3, "carboxylic_acid": -0.8}),
+    Mechanism("SRMMP", {"phenol": 0.7, "nitro": 0.7, "logp": 0.5, "aryl_halide": 0.6, "sulfonamide": 0.4}),
+    Mechanism("CYP", {"azine_nitrogen": 1.0, "azole_nitrogen": 1.2, "logp": 0.3, "tpsa": -0.3}),
+    Mechanism("HERG", {"basic_amine": 1.4, "logp": 0.4, "aromatic_rings": 0.3, "carboxylic_acid": -0.8}),
     Mechanism("GPCR", {"saturated_amine_ring": 1.3, "basic_amine": 0.6, "aryl_ether": 0.6, "thioether": 0.5}),
     Mechanism("KINASE", {"pyrimidine": 1.3, "aryl_amine": 0.9, "donors": 0.4, "azine_nitrogen": 0.5}),
     Mechanism(

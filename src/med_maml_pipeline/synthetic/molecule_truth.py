@@ -24,8 +24,8 @@ def molecule_truth(settings: SyntheticHospitalSettings, seed: int) -> Iterator[t
         seed: Seed.
 
     Yields:
-        ``assays.parquet``, ``assay_rules.parquet``, ``assay_scores.parquet`` (noise-free score of each distinct
-        molecule), ``molecules.parquet`` (per row of the assay table: kind and distinct molecule).
+        ``assays.parquet``, ``assay_rules.parquet``, ``assay_scores.parquet`` (noise-free score of each
+        distinct molecule), ``molecules.parquet`` (per row of the assay table: kind and distinct molecule).
     """
     library = make_library(settings.n_molecules, seed)
     panel = make_panel(settings.n_assays, seed)

@@ -56,27 +56,27 @@ BINARY_OUTCOMES = (
     BinaryOutcome(
         "READMISSION_30D",
         "Readmitted within 30 days of the first stay after the observed year",
-        -1.3, 0.7, 0.1, {"cardiac": 0.5, "pulmonary": 0.5},
+        -1.6, 0.7, 0.1, {"cardiac": 0.9, "pulmonary": 0.9},
     ),
     BinaryOutcome(
         "ICU",
         "Intensive care in the first stay after the observed year",
-        -1.9, 0.6, 0.1, {"pulmonary": 0.7, "immune": 0.5, "cardiac": 0.3},
+        -2.2, 0.6, 0.1, {"pulmonary": 1.1, "immune": 0.9, "cardiac": 0.6},
     ),
     BinaryOutcome(
         "MACE",
         "Major adverse cardiac event in the year after the observed year",
-        -2.4, 0.3, 0.4, {"cardiac": 1.0, "endocrine": 0.5},
+        -2.7, 0.3, 0.4, {"cardiac": 1.5, "endocrine": 0.9},
     ),
     BinaryOutcome(
         "DIALYSIS",
         "Dialysis started in the year after the observed year",
-        -3.4, 0.2, 0.0, {"renal": 1.4, "endocrine": 0.3},
+        -3.9, 0.2, 0.0, {"renal": 1.9, "endocrine": 0.5},
     ),
     BinaryOutcome(
         "DEATH_1Y",
         "Death within a year after the observed year",
-        -2.6, 0.8, 0.5, {"hepatic": 0.4, "blood": 0.4, "immune": 0.3},
+        -2.8, 0.8, 0.5, {"hepatic": 0.8, "blood": 0.8, "immune": 0.5},
     ),
 )  # fmt: skip
 """Risks share frailty, so that a zero-shot prior over outcomes is meaningful."""

@@ -108,4 +108,4 @@ def _sum_by_family(severity: Floats, world: World) -> Floats:
 
 def _baseline(rng: np.random.Generator, world: World, n: int) -> Floats:
     nuisance = rng.normal(size=(n, NUISANCE_FACTORS))
-    return nuisance @ world.nuisance_effect + rng.normal(0.0, 0.6, (n, len(ANALYTES)))
+    return nuisance @ world.nuisance_effect + rng.normal(0.0, 0.7, (n, len(ANALYTES)))

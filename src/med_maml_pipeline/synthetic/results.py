@@ -15,7 +15,7 @@ from med_maml_pipeline.synthetic.seeds import Stream, generator
 
 __all__ = ["Results", "measure_panel"]
 
-_NOISE = 0.6  # standard deviation of the noise, relative to that of the noise-free score
+_NOISE = 0.75  # standard deviation of the noise, relative to that of the noise-free score
 
 
 @dataclass(frozen=True)

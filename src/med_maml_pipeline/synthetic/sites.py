@@ -49,7 +49,7 @@ def make_sites(seed: int) -> Sites:
     """Draws the site effects. Site A is the reference in units; B reports SI units; C slips at times."""
     rng = generator(seed, Stream.SITES)
     n_sites, n_analytes = len(SITES), len(ANALYTES)
-    case_mix = rng.normal(0.0, 0.25, (n_sites, len(FAMILIES)))
+    case_mix = rng.normal(0.0, 0.3, (n_sites, len(FAMILIES)))
     has_si = np.array([analyte.si is not None for analyte in ANALYTES])
     return Sites(
         case_mix=case_mix - np.average(case_mix, axis=0, weights=SITE_SHARES),

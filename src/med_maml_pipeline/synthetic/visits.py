@@ -50,7 +50,7 @@ def draw_visits(rng: np.random.Generator, patients: Patients) -> Visits:
     The sicker come more often, stay longer and return more surely after the first year.
     """
     n = len(patients)
-    burden = 0.5 * patients.frailty + 0.3 * patients.strain.clip(min=0).sum(axis=1)
+    burden = 0.5 * patients.frailty + 0.2 * patients.strain.clip(min=0).sum(axis=1)
     later = np.minimum(rng.poisson(np.exp(0.15 + 0.2 * burden.clip(-2, 4))), _SLOTS)
     slots = rng.random((n, _SLOTS)).argsort(axis=1) < later[:, None]
     returns = rng.random(n) < 1.0 / (1.0 + np.exp(-(0.6 + 0.5 * burden)))
@@ -69,5 +69,5 @@ def draw_visits(rng: np.random.Generator, patients: Patients) -> Visits:
 
 def _length_of_stay(rng: np.random.Generator, acuity: Floats, burden: Floats) -> Floats:
     """Days, log-normal around 3, longer for the acutely and the chronically ill."""
-    days = np.exp(1.0 + 0.2 * acuity + 0.3 * burden + rng.normal(0.0, 0.3, len(acuity)))
+    days = np.exp(0.9 + 0.15 * acuity + 0.6 * burden + rng.normal(0.0, 0.25, len(acuity)))
     return np.asarray(np.clip(days, 0.5, _LONGEST_STAY))

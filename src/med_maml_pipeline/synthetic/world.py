@@ -18,7 +18,7 @@ __all__ = ["LIABILITY", "NUISANCE_FACTORS", "World", "make_world"]
 
 Floats = NDArray[np.float64]
 
-LIABILITY = {"factor": 0.35, "frailty": 0.12, "age": 0.08, "own": 0.45}
+LIABILITY = {"factor": 0.40, "frailty": 0.06, "age": 0.05, "own": 0.49}
 """Shares of the variance of a disease's liability (liability-threshold model, Falconer 1965)."""
 
 NUISANCE_FACTORS = 4
@@ -68,7 +68,7 @@ def make_world(settings: SyntheticHospitalSettings, seed: int) -> World:
         factor_root=_factor_root(rng),
         organ_effect=_organ_effect(rng),
         disease_effect=_disease_effect(rng, family),
-        nuisance_effect=rng.normal(0.0, 0.45, (NUISANCE_FACTORS, len(ANALYTES))),
+        nuisance_effect=rng.normal(0.0, 0.6, (NUISANCE_FACTORS, len(ANALYTES))),
         treatment=_treatment(rng, known),
     )
 
@@ -80,7 +80,7 @@ def _prevalence(rng: np.random.Generator, count: int) -> Floats:
 
 def _factor_root(rng: np.random.Generator) -> Floats:
     """Cholesky root of a correlation matrix of rank-2 structure plus identity."""
-    loadings = rng.uniform(-0.2, 0.6, (len(FAMILIES), 2))
+    loadings = rng.uniform(-0.3, 0.5, (len(FAMILIES), 2))
     covariance = loadings @ loadings.T + np.eye(len(FAMILIES))
     scale = np.sqrt(np.diag(covariance))
     return np.asarray(np.linalg.cholesky(covariance / np.outer(scale, scale)))
@@ -91,7 +91,7 @@ def _organ_effect(rng: np.random.Generator) -> Floats:
     shape = (len(FAMILIES), len(ANALYTES))
     home = np.array([[analyte.family == family for analyte in ANALYTES] for family in FAMILIES])
     direction = np.array([analyte.direction for analyte in ANALYTES])
-    strength = rng.uniform(0.15, 0.6, shape) * direction
+    strength = rng.uniform(0.1, 0.45, shape) * direction
     spill = rng.normal(0.0, 0.2, shape) * (rng.random(shape) < 0.1)
     return np.where(home, strength, spill)
 
@@ -101,8 +101,8 @@ def _disease_effect(rng: np.random.Generator, family: NDArray[np.int64]) -> Floa
     shape = (len(family), len(ANALYTES))
     home = np.array([FAMILIES.index(analyte.family) for analyte in ANALYTES])[None, :] == family[:, None]
     direction = np.array([analyte.direction for analyte in ANALYTES])
-    marks = rng.normal(0.3, 0.35, shape) * direction * (rng.random(shape) < 0.5)
-    spill = rng.normal(0.0, 0.35, shape) * (rng.random(shape) < 0.06)
+    marks = rng.normal(0.2, 0.25, shape) * direction * (rng.random(shape) < 0.5)
+    spill = rng.normal(0.0, 0.25, shape) * (rng.random(shape) < 0.06)
     return np.where(home, marks, spill)
 
 
@@ -112,5 +112,5 @@ def _treatment(rng: np.random.Generator, known: tuple[Disease, ...]) -> Floats:
     for row, disease in enumerate(known):
         serving = [column for column, drug in enumerate(DRUGS) if disease.family in drug.families]
         chosen = rng.choice(serving, size=min(3, len(serving)), replace=False)
-        chance[row, chosen] = rng.uniform(0.08, 0.28, len(chosen))
+        chance[row, chosen] = rng.uniform(0.04, 0.2, len(chosen))
     return chance
