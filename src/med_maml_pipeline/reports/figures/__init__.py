@@ -1,0 +1,17 @@
+"""One module per figure; each gives a `plotly.graph_objects.Figure` of plain, rounded numbers."""
+
+from med_maml_pipeline.reports.figures.forest import forest_figure
+from med_maml_pipeline.reports.figures.learning import learning_figure
+from med_maml_pipeline.reports.figures.overview import overview_figure
+from med_maml_pipeline.reports.figures.reliability import reliability_figure
+from med_maml_pipeline.reports.figures.roc import roc_figure
+from med_maml_pipeline.reports.figures.support import support_figure
+
+__all__ = [
+    "forest_figure",
+    "learning_figure",
+    "overview_figure",
+    "reliability_figure",
+    "roc_figure",
+    "support_figure",
+]

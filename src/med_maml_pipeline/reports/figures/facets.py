@@ -1,0 +1,159 @@
+"""Small multiples on one plotly figure, laid out so that a page can re-flow them to its width.
+
+The rule is written down in ``layout.meta.facets``: each facet asks for a height in pixels; facets fill
+rows from the left; a row is as high as its highest facet. ``report.js`` follows the same rule with fewer
+columns on a narrow screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from med_maml_pipeline.reports.style import NEUTRAL, TEMPLATE
+from med_maml_pipeline.reports.wording import plain
+
+__all__ = ["Facet", "Facets", "absent"]
+
+TITLE_PX = 30  # a facet's title above its frame
+FOOT_PX = 52  # ticks and axis title below it
+GAP_PX = 66  # tick labels and axis title left of it
+TOP_PX = 96  # the figure's title and legend
+WIDTH_PX = 1060  # of the page column, and what Kedro-Viz shows
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One panel.
+
+    Attributes:
+        title: Shown above the panel.
+        x_title: Title of its x axis, with the unit.
+        y_title: Title of its y axis, with the unit.
+        height: Height of the frame in pixels.
+    """
+
+    title: str
+    x_title: str
+    y_title: str
+    height: int = 220
+
+
+class Facets:
+    """A figure of panels; add traces by panel number, then call `finish`.
+
+    Args:
+        title: Title of the figure.
+        caption: How to read it, in one or two sentences; the report prints it below the figure.
+        facets: The panels, in reading order. At least one.
+        columns: Panels per row on a wide screen.
+        left: Pixels to keep left of each panel (longer tick labels need more).
+    """
+
+    def __init__(
+        self, title: str, caption: str, facets: Sequence[Facet], *, columns: int = 3, left: int = GAP_PX
+    ) -> None:
+        self.figure = go.Figure()
+        self._title = title
+        self._caption = caption
+        self._facets = tuple(facets)
+        self._columns = max(1, min(columns, len(self._facets)))
+        self._left = left
+        self._named: set[str] = set()
+
+    def add(
+        self, facet: int, trace: go.Scatter, *, legend: str | None = None, swatch: bool = True, rank: int = 1000
+    ) -> None:
+        """Adds a trace to a panel.
+
+        Args:
+            facet: Panel number.
+            trace: The trace; its axes are set here.
+            legend: Legend entry. All traces of one entry are switched together, and it is shown once.
+            swatch: Whether this trace may stand for the entry in the legend (a band should not).
+            rank: Place in the legend.
+        """
+        trace.xaxis, trace.yaxis = (f"{axis}{facet + 1}" if facet else axis for axis in "xy")
+        trace.showlegend = swatch and legend is not None and legend not in self._named
+        if legend is not None:
+            trace.name = trace.legendgroup = legend
+            trace.legendrank = rank
+        if trace.showlegend:
+            self._named.add(str(legend))
+        self.figure.add_trace(trace)
+
+    def reference(self, facet: int, x: Sequence[float], y: Sequence[float]) -> None:
+        """Adds a dotted line that means "no better than chance" or "no difference"."""
+        line = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+        self.add(facet, go.Scatter(x=list(x), y=list(y), mode="lines", line=line, hoverinfo="skip"))
+
+    def axis(self, facet: int, which: str, **settings: object) -> None:
+        """Changes the ``x`` or ``y`` axis of a panel."""
+        suffix = str(facet + 1) if facet else ""
+        self.figure.update_layout({f"{which}axis{suffix}": settings})
+
+    def finish(self) -> go.Figure:
+        """Sets domains, titles and legend, and returns the figure."""
+        rows = [
+            self._facets[i : i + self._columns] for i in range(0, len(self._facets), self._columns)
+        ]
+        heights = [max(facet.height for facet in row) + TITLE_PX + FOOT_PX for row in rows]
+        total = sum(heights)
+        for number, facet in enumerate(self._facets):
+            row, column = divmod(number, self._columns)
+            top = total - sum(heights[:row]) - TITLE_PX
+            left = (column + self._left / (WIDTH_PX / self._columns)) / self._columns
+            suffix = str(number + 1) if number else ""
+            x_axis = {"domain": [left, (column + 0.98) / self._columns], "anchor": f"y{suffix}"}
+            y_axis = {"domain": [(top - facet.height) / total, top / total], "anchor": f"x{suffix}"}
+            self.figure.update_layout(
+                {
+                    f"xaxis{suffix}": {**x_axis, "title": {"text": facet.x_title}},
+                    f"yaxis{suffix}": {**y_axis, "title": {"text": facet.y_title}},
+                }
+            )
+            self._panel_title(suffix, facet.title)
+        self.figure.update_layout(
+            template=TEMPLATE,
+            title={"text": self._title, "y": 1, "yanchor": "top", "yref": "container", "pad": {"t": 14}},
+            height=total + TOP_PX,
+            margin={"l": 4, "r": 8, "t": TOP_PX, "b": 4},
+            legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"},
+            meta={
+                "caption": self._caption,
+                "facets": [facet.height for facet in self._facets],
+                "columns": self._columns,
+                "left": self._left,
+            },
+        )
+        return self.figure
+
+    def _panel_title(self, suffix: str, text: str) -> None:
+        self.figure.add_annotation(
+            text=f"<b>{plain(text)}</b>",
+            xref=f"x{suffix} domain",
+            yref=f"y{suffix} domain",
+            x=0,
+            y=1,
+            xanchor="left",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 12},
+        )
+
+
+def absent(title: str, reason: str) -> go.Figure:
+    """A figure that says why there is nothing to draw: a blank frame would look like a fault."""
+    figure = go.Figure()
+    figure.add_annotation(text=reason, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
+    figure.update_layout(
+        template=TEMPLATE,
+        title={"text": title},
+        height=160,
+        xaxis={"visible": False, "title": {"text": ""}},
+        yaxis={"visible": False, "title": {"text": ""}},
+        meta={"caption": reason},
+    )
+    return figure

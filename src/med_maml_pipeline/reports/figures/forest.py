@@ -1,0 +1,167 @@
+"""Forest plot: for each test task, the best of ours against the best classical learner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from med_maml_pipeline.metrics.choice import CLASSICAL_LANE, OUR_LANES, choose_learner
+from med_maml_pipeline.metrics.contest import Contest, Entry, contests
+from med_maml_pipeline.metrics.intervals import Interval, paired_difference
+from med_maml_pipeline.metrics.judged import judged_predictions
+from med_maml_pipeline.metrics.scores import PRIMARY_METRICS
+from med_maml_pipeline.reports.board import ALL_FOLDS
+from med_maml_pipeline.reports.figures.facets import Facet, Facets, absent
+from med_maml_pipeline.reports.style import LANE_COLOURS, NEUTRAL
+from med_maml_pipeline.reports.wording import estimate, metric_label, plain, source_label, support_label
+
+__all__ = ["forest_figure"]
+
+TITLE = "Task by task: best of ours minus best classical"
+CAPTION = (
+    "Both learners were chosen on validation tasks. Right of the dotted line ours is better. Each dot is a test task at the "
+    "largest support size, its bar a 95 % interval over the few supports drawn, so no more than a hint; the "
+    "diamond is the mean over tasks with its interval over tasks and supports."
+)
+N_BOOTSTRAP = 1_000
+LABELLED = 45  # more tasks than this are drawn closer and named on hover only
+LEFT_PX = 190
+
+
+@dataclass(frozen=True)
+class _Forest:
+    contest: Contest
+    metric: str
+    tasks: list[tuple[str, Interval]]
+    pooled: Interval
+
+
+def forest_figure(
+    predictions: pd.DataFrame,
+    tasks: pd.DataFrame,
+    episodes: pd.DataFrame,
+    selection: pd.DataFrame,
+    costs: pd.DataFrame,
+    *,
+    seed: int,
+) -> go.Figure:
+    """Per-task paired differences at the largest support size, one panel per source and family.
+
+    Args:
+        predictions / tasks / episodes / selection / costs: As for `build_scoreboard`.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        The figure. Where no source has both sides it says so.
+    """
+    if predictions.empty:
+        return absent(TITLE, "No learner made a prediction on a test task.")
+    judged = judged_predictions(predictions, tasks, episodes, costs)
+    forests = list(_forests(judged, selection, seed))
+    if not forests:
+        return absent(TITLE, "No source has both a learner of ours and a classical one chosen on validation tasks.")
+    facets = Facets(TITLE, CAPTION, [_facet(forest) for forest in forests], columns=2, left=LEFT_PX)
+    for number, forest in enumerate(forests):
+        _fill(facets, number, forest)
+    return facets.finish()
+
+
+def _forests(judged: pd.DataFrame, selection: pd.DataFrame, seed: int) -> Iterator[_Forest]:
+    whole = [contest for contest in contests(judged) if contest.fold == ALL_FOLDS]
+    cell = [(one.source, one.family, one.protocol, one.regression) for one in whole]
+    for contest, key in zip(whole, cell, strict=True):
+        sizes = [other.support_size for other, same in zip(whole, cell, strict=True) if same == key]
+        if contest.support_size != max(sizes):
+            continue
+        ours, classical = (_chosen(contest, selection, lanes) for lanes in (OUR_LANES, (CLASSICAL_LANE,)))
+        if ours is None or classical is None:
+            continue
+        metric = PRIMARY_METRICS[contest.regression]
+        place = contest.metrics.index(metric)
+        yield _compare(contest, metric, ours.values[:, place], classical.values[:, place], seed)
+
+
+def _chosen(contest: Contest, selection: pd.DataFrame, lanes: tuple[str, ...]) -> Entry | None:
+    names = [name for name, entry in contest.entries.items() if entry.lane in lanes]
+    choice = {
+        fold: choose_learner(
+            selection,
+            names,
+            problem=contest.problem,
+            fold=fold,
+            family=contest.family,
+            regression=contest.regression,
+            support_size=contest.support_size,
+        )
+        for fold in contest.folds
+    }
+    return contest.following(choice, lanes[0])
+
+
+def _compare(contest: Contest, metric: str, ours: np.ndarray, classical: np.ndarray, seed: int) -> _Forest:
+    names = contest.episodes["task_id"].to_numpy()
+    rows = []
+    for task in np.unique(names):
+        mine = names == task
+        found = paired_difference(ours[mine], classical[mine], names[mine], seed=seed, n_bootstrap=N_BOOTSTRAP)
+        rows.append((str(task), found))
+    rows.sort(key=lambda row: (np.isnan(row[1].mean), row[1].mean))
+    pooled = paired_difference(ours, classical, names, seed=seed, n_bootstrap=N_BOOTSTRAP)
+    return _Forest(contest, metric, rows, pooled)
+
+
+def _facet(forest: _Forest) -> Facet:
+    contest, metric = forest.contest, metric_label(forest.metric)
+    size = support_label(contest.support_size, contest.n_shot is not None)
+    step = 15 if len(forest.tasks) <= LABELLED else 5
+    return Facet(
+        title=f"{source_label(contest.source, contest.family, contest.protocol)}, {size}",
+        x_title=f"difference in {metric}",
+        y_title="" if len(forest.tasks) <= LABELLED else f"{len(forest.tasks)} test tasks, in order",
+        height=max(90, step * (len(forest.tasks) + 3)),
+    )
+
+
+def _fill(facets: Facets, number: int, forest: _Forest) -> None:
+    labels = [task.rsplit("/", 1)[-1] for task, _ in forest.tasks]
+    intervals = [interval for _, interval in forest.tasks]
+    dots = _bars(intervals, list(range(2, len(intervals) + 2)), labels)
+    dots.marker = {"color": LANE_COLOURS["optimisation"], "size": 6 if len(labels) <= LABELLED else 4}
+    facets.add(number, dots)
+    mean = _bars([forest.pooled], [0], ["mean over tasks"])
+    mean.marker = {"color": LANE_COLOURS["classical"], "symbol": "diamond", "size": 11}
+    facets.add(number, mean)
+    span = [-1, len(labels) + 2]
+    facets.reference(number, [0, 0], span)
+    ticks = {0: "<b>mean over tasks</b>"}
+    if len(labels) <= LABELLED:
+        ticks |= {place: plain(_short(label)) for place, label in enumerate(labels, start=2)}
+    facets.axis(
+        number, "y", tickvals=list(ticks), ticktext=list(ticks.values()), range=span, showgrid=False, tickfont={"size": 10}
+    )
+    facets.axis(number, "x", tickformat=".2f", nticks=6)
+
+
+def _bars(intervals: list[Interval], places: list[int], labels: list[str]) -> go.Scatter:
+    known = [not (np.isnan(one.low) or np.isnan(one.high)) for one in intervals]
+    above = [round(one.high - one.mean, 4) if has else 0 for one, has in zip(intervals, known, strict=True)]
+    below = [round(one.mean - one.low, 4) if has else 0 for one, has in zip(intervals, known, strict=True)]
+    return go.Scatter(
+        x=[None if np.isnan(one.mean) else round(one.mean, 4) for one in intervals],
+        y=places,
+        mode="markers",
+        error_x={"array": above, "arrayminus": below, "symmetric": False, "width": 0, "thickness": 1.2, "color": NEUTRAL},
+        text=[
+            f"{plain(label)}: {estimate(one.mean, one.low, one.high, difference=True)}"
+            for label, one in zip(labels, intervals, strict=True)
+        ],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _short(label: str, most: int = 28) -> str:
+    return label if len(label) <= most else f"{label[: most - 1]}…"

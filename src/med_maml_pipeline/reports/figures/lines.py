@@ -1,0 +1,72 @@
+"""Which lines a panel shows, and how each looks: one per lane, and one per control and ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from med_maml_pipeline.reports.style import LANE_SYMBOLS, lane_colour, lane_rank
+from med_maml_pipeline.reports.wording import learner_label
+
+__all__ = ["Line", "lines_of"]
+
+
+ALONE = ("control", "ensemble")
+"""Lanes in which every learner stands for itself."""
+
+_CONTROL_DASHES = {"prior": "dash", "untrained": "dot", "forest_on_features": "dashdot"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a panel.
+
+    Attributes:
+        label: Legend entry: a lane, or the name of a control or ensemble.
+        lane: Lane.
+        colour: The lane's colour.
+        symbol: The lane's marker.
+        dash: Line style; controls differ by it.
+        rank: Place in the legend.
+        rows: The rows of the line, with ``learner_label``, ascending in support size where they have one.
+    """
+
+    label: str
+    lane: str
+    colour: str
+    symbol: str
+    dash: str
+    rank: int
+    rows: pd.DataFrame
+
+
+def lines_of(rows: pd.DataFrame) -> Iterator[Line]:
+    """Splits rows of one panel into lines.
+
+    Args:
+        rows: Rows with ``lane``, ``learner`` and ``leader`` (True for the learner that stands for its
+            lane; always True for controls and ensembles).
+
+    Yields:
+        Lines in the order of the legend.
+    """
+    shown = rows[rows["leader"]].copy()
+    shown["learner_label"] = shown["learner"].map(learner_label)
+    if "support_size" in shown:
+        shown = shown.sort_values("support_size", kind="stable")
+    for lane in sorted(shown["lane"].unique(), key=lane_rank):
+        of_lane = shown[shown["lane"] == lane]
+        alone = lane in ALONE
+        parts = of_lane.groupby("learner", sort=True) if alone else [(lane, of_lane)]
+        for place, (name, part) in enumerate(parts):
+            yield Line(
+                label=learner_label(str(name)) if alone else str(lane),
+                lane=lane,
+                colour=lane_colour(lane),
+                symbol=LANE_SYMBOLS.get(lane, "circle-open"),
+                dash=_CONTROL_DASHES.get(str(name), "solid"),
+                rank=10 * lane_rank(lane) + place,
+                rows=part,
+            )

@@ -1,0 +1,59 @@
+"""All figures of one modality by name: what the reporting stage saves and the report embeds."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from med_maml_pipeline.metrics.schema import validate_scoreboard
+from med_maml_pipeline.reports.figures.forest import forest_figure
+from med_maml_pipeline.reports.figures.learning import learning_figure
+from med_maml_pipeline.reports.figures.overview import overview_figure
+from med_maml_pipeline.reports.figures.reliability import reliability_figure
+from med_maml_pipeline.reports.figures.roc import roc_figure
+from med_maml_pipeline.reports.figures.support import support_figure
+from med_maml_pipeline.reports.leaders import mark_leaders
+from med_maml_pipeline.reports.leading import leading_predictions
+
+__all__ = ["FIGURES", "draw_figures"]
+
+FIGURES: tuple[str, ...] = ("overview", "support", "forest", "roc", "reliability", "learning")
+"""Names of the figures, in the order of the report."""
+
+
+def draw_figures(
+    scoreboard: pd.DataFrame,
+    predictions: pd.DataFrame,
+    tasks: pd.DataFrame,
+    episodes: pd.DataFrame,
+    selection: pd.DataFrame,
+    costs: pd.DataFrame,
+    history: pd.DataFrame,
+    *,
+    seed: int,
+) -> dict[str, go.Figure]:
+    """Draws every figure of one modality.
+
+    Args:
+        scoreboard: Scoreboard rows of the modality.
+        predictions / tasks / episodes / selection / costs: Tables of all lanes, as for `build_scoreboard`.
+        history: ``problem, fold, learner, step, loss`` of all lanes; may be empty.
+        seed: Seed of the bootstrap in the forest plot.
+
+    Returns:
+        A figure for each name in `FIGURES`; one with nothing to show says why.
+
+    Raises:
+        MedMamlError: a table has not the expected form.
+    """
+    marked = mark_leaders(validate_scoreboard(scoreboard), selection, tasks)
+    leading = leading_predictions(marked, predictions, tasks, episodes, selection)
+    lanes = dict(zip(marked["learner"], marked["lane"], strict=True))
+    return {
+        "overview": overview_figure(marked),
+        "support": support_figure(marked),
+        "forest": forest_figure(predictions, tasks, episodes, selection, costs, seed=seed),
+        "roc": roc_figure(leading),
+        "reliability": reliability_figure(leading),
+        "learning": learning_figure(history, lanes),
+    }

@@ -1,0 +1,123 @@
+"""One self-contained HTML file that people read: verdict first, evidence below, no connection ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from med_maml_pipeline.metrics.schema import validate_scoreboard
+from med_maml_pipeline.metrics.verdict import VerdictLine, verdict
+from med_maml_pipeline.reports.assets import (
+    content_security_policy,
+    environment,
+    page_script,
+    plotly_script,
+    stylesheet,
+)
+from med_maml_pipeline.reports.comparison import comparison_table
+from med_maml_pipeline.reports.evidence import Evidence
+from med_maml_pipeline.reports.headline import headline
+from med_maml_pipeline.reports.leaders import mark_leaders
+from med_maml_pipeline.reports.scoreboard_table import COLUMNS, board_table
+from med_maml_pipeline.reports.sections import Part, modality_part
+from med_maml_pipeline.reports.wording import DEFINITIONS, metric_label
+
+__all__ = ["render_report"]
+
+TERMS = {
+    "Support, query": "The labelled examples a learner adapts on, and the examples it is judged on. No patient or molecule is in both.",
+    "Lane": "A family of learners: optimisation (MAML), metric (prototypes), model, transfer (pre-train, then tune), classical, control.",
+    "Best classical": "The classical learner that did best on validation tasks; it sees the support of the task only.",
+    "Zero-shot prior": "The mean prediction of the source tasks: no support is used. Beating it is what proves adaptation.",
+    "Interval": "95 % bootstrap over tasks, then over the supports drawn within a task.",
+    "Waiver": "A protocol in which groups overlap between meta-splits on purpose, to compare with published numbers. It flatters.",
+}
+
+
+def render_report(
+    scoreboard: pd.DataFrame,
+    evidence: Sequence[Evidence],
+    provenance: Mapping[str, object],
+) -> str:
+    """Renders the report.
+
+    Args:
+        scoreboard: The scoreboard, of one modality or of all.
+        evidence: Figures and small tables, one per modality.
+        provenance: Facts of the run; nested mappings are flattened to dotted names.
+
+    Returns:
+        The HTML page. Nothing in it comes from a patient's row: only named columns of aggregated tables.
+
+    Raises:
+        MedMamlError: the scoreboard has not the expected form, or another table lacks a column.
+    """
+    scoreboard = validate_scoreboard(scoreboard)
+    marked = _marked(scoreboard, evidence)
+    lines = _verdict(scoreboard, evidence)
+    parts = [modality_part(scoreboard[scoreboard["modality"] == one.modality], one) for one in evidence]
+    has_figures = any(view.json for part in parts for block in part.blocks for view in block.figures)
+    scripts = [plotly_script()] if has_figures else []
+    scripts.append(page_script())
+    return environment().get_template("report.html.j2").render(
+        title="Report: " + (", ".join(sorted(set(scoreboard["modality"]))) or "no results"),
+        subtitle=_subtitle(scoreboard, provenance),
+        headline=headline(lines),
+        comparison=comparison_table(lines),
+        sentences=[line.sentence for line in lines],
+        contents=_contents(parts),
+        board=board_table(marked),
+        columns=COLUMNS,
+        parts=parts,
+        definitions=[*TERMS.items(), *((metric_label(name), text) for name, text in DEFINITIONS.items())],
+        provenance=list(_facts(provenance)),
+        has_figures=has_figures,
+        policy=content_security_policy(*scripts),
+        css=stylesheet(),
+        plotly_js=plotly_script() if has_figures else "",
+        script=page_script(),
+    )
+
+
+def _marked(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> pd.DataFrame:
+    by_name = {one.modality: one for one in evidence}
+    marked = []
+    for modality, rows in scoreboard.groupby("modality", sort=True):
+        one = by_name.get(str(modality), Evidence(str(modality)))
+        marked.append(mark_leaders(rows, one.selection, one.tasks))
+    return pd.concat(marked) if marked else scoreboard.assign(leader=False)
+
+
+def _verdict(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> list[VerdictLine]:
+    return [
+        line
+        for one in evidence
+        if len(one.selection) and len(one.tasks)
+        for line in verdict(scoreboard[scoreboard["modality"] == one.modality], one.selection, one.tasks)
+    ]
+
+
+def _subtitle(scoreboard: pd.DataFrame, provenance: Mapping[str, object]) -> str:
+    facts = [f"{name.replace('_', ' ')} {provenance[name]}" for name in ("run_id", "git_commit") if name in provenance]
+    seeds = ", ".join(str(seed) for seed in sorted(set(scoreboard["seed"])))
+    return " · ".join([*facts, *([f"seed {seeds}"] if seeds else [])])
+
+
+def _contents(parts: Sequence[Part]) -> list[tuple[str, str]]:
+    modalities = [(part.anchor, part.title) for part in parts]
+    return [
+        ("verdict", "Verdict"),
+        ("scoreboard", "Scoreboard"),
+        *modalities,
+        ("definitions", "Definitions"),
+        ("provenance", "Provenance"),
+    ]
+
+
+def _facts(provenance: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in provenance.items():
+        if isinstance(value, Mapping):
+            yield from _facts(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", str(value)

@@ -1,0 +1,140 @@
+"""How names and numbers read: labels, definitions, ``.723 [.701, .745]``, "undefined"."""
+
+from __future__ import annotations
+
+import html
+import math
+
+__all__ = [
+    "DEFINITIONS",
+    "LEARNER_LABELS",
+    "METRIC_LABELS",
+    "UNDEFINED",
+    "estimate",
+    "learner_label",
+    "metric_label",
+    "number",
+    "plain",
+    "quantity",
+    "signed",
+    "source_label",
+    "support_label",
+    "whole",
+]
+
+UNDEFINED = "undefined"
+"""What a NaN reads as: a metric that does not exist (one class in the query set) is not a zero."""
+
+LEARNER_LABELS: dict[str, str] = {
+    "maml": "MAML",
+    "protonet": "ProtoNet",
+    "linear_probe": "Linear probe",
+    "fine_tune": "Fine-tuning",
+    "logistic": "Logistic / ridge",
+    "forest": "Random forest",
+    "knn": "Nearest neighbours",
+    "tanimoto_krr": "Tanimoto kernel ridge",
+    "prior": "Zero-shot prior",
+    "untrained": "Untrained network",
+    "forest_on_features": "Forest on our features",
+    "chosen_ours": "Ours, as each fold chose",
+    "chosen_classical": "Classical, as each fold chose",
+}
+
+METRIC_LABELS: dict[str, str] = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "delta_auprc": "ΔAUPRC",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro-F1",
+    "brier": "Brier score",
+    "ece": "Calibration error (ECE)",
+    "r2": "R²",
+    "spearman": "Spearman ρ",
+    "mae": "Mean absolute error",
+}
+
+DEFINITIONS: dict[str, str] = {
+    "auroc": "Probability that a random positive is ranked above a random negative; one-vs-rest and averaged over "
+    "the classes present for more than two. Chance is .5. Undefined when the query set has one class.",
+    "auprc": "Average precision. Chance is the share of positives, so it is not comparable between tasks.",
+    "delta_auprc": "AUPRC minus the share of positives in the query set. Chance is 0.",
+    "accuracy": "Share of queries whose most probable class is right.",
+    "balanced_accuracy": "Mean over classes of the share found. Chance is one over the number of classes.",
+    "macro_f1": "Mean over classes of the harmonic mean of precision and recall.",
+    "brier": "Mean squared error of the predicted probabilities. Lower is better.",
+    "ece": "Mean gap between stated confidence and observed frequency over 15 bins of equal width. Lower is better.",
+    "r2": "Share of variance explained; negative when worse than the query's mean.",
+    "spearman": "Rank correlation of prediction and truth. Undefined when either is constant.",
+    "mae": "Mean absolute error, in the unit of the target. Lower is better.",
+}
+"""Metric to a sentence a clinician can use."""
+
+
+def learner_label(name: str) -> str:
+    """A learner's name for people."""
+    return LEARNER_LABELS.get(name, name.replace("_", " "))
+
+
+def metric_label(name: str) -> str:
+    """A metric's name for people."""
+    return METRIC_LABELS.get(name, name.replace("_", " "))
+
+
+def source_label(source: str, family: str, protocol: str = "disjoint") -> str:
+    """``source · family``, with the waiver's name where one was declared."""
+    label = f"{source} · {family}"
+    return label if protocol == "disjoint" else f"{label} ({protocol} protocol)"
+
+
+def support_label(size: float, per_class: bool) -> str:
+    """``10 per class`` or ``50 in all``: how many labelled examples a learner saw of a task."""
+    return f"{size:g} per class" if per_class else f"{size:g} in all"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """``.723`` for 0.723, ``−.012`` for −0.012, ``1.204`` for 1.204, "undefined" for NaN."""
+    if not math.isfinite(value):
+        return UNDEFINED
+    text = f"{abs(value):.{digits}f}"
+    negative = value < 0 and float(text) != 0
+    return ("−" if negative else "") + (text[1:] if text.startswith("0.") else text)
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """As `number`, with a plus before what is above zero: for differences."""
+    text = number(value, digits)
+    return f"+{text}" if math.isfinite(value) and value > 0 and float(f"{value:.{digits}f}") != 0 else text
+
+
+def estimate(value: float, low: float, high: float, *, difference: bool = False) -> str:
+    """``.723 [.701, .745]``; without the brackets where there is no interval."""
+    form = signed if difference else number
+    if not math.isfinite(value):
+        return UNDEFINED
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return form(value)
+    return f"{form(value)} [{form(low)}, {form(high)}]"
+
+
+def quantity(value: float) -> str:
+    """Seconds and mebibytes to three figures: ``0.00412``, ``12.3``, ``1,204``; "–" where not measured."""
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(digits, 5)}f}"
+
+
+def whole(value: float) -> str:
+    """``12,345``; "–" where blank."""
+    return f"{value:,.0f}" if math.isfinite(value) else "–"
+
+
+def plain(text: str) -> str:
+    """Text for plotly, which would read ``<a href=…>`` in a label as a link."""
+    return html.escape(text, quote=False)
