@@ -25,24 +25,28 @@ class Account:
     """Adds up what tasks lose, by source, table, family and step."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self._sums: dict[tuple[str, str, str], dict[int | None, tuple[int, int]]] = {}
         self._misses: dict[tuple[str, str, str], tuple[Candidate, Shortfall]] = {}
 
-    def add(self, candidate: Candidate, step: str, *, kept: int, lost: int) -> None:
-        """Counts ``kept`` and ``lost`` of one task under ``step``."""
-        examples, family = candidate.examples, candidate.spec.family
-        key = (examples.source, examples.table, f"{family}: {step}")
-        before = self._sums.get(key, (0, 0))
-        self._sums[key] = (before[0] + kept, before[1] + lost)
+    def add(self, candidate: Candidate, step: str, *, kept: int, lost: int, fold: int | None = None) -> None:
+        """Counts ``kept`` and ``lost`` of one task under ``step``, in one fold or before any split."""
+        examples = candidate.examples
+        sums = self._sums.setdefault(
+            (examples.source, examples.table, f"{candidate.spec.family}: {step}"), {}
+        )
+        before = sums.get(fold, (0, 0))
+        sums[fold] = (before[0] + kept, before[1] + lost)
 
-    def outcome(self, candidate: Candidate, step: str, shortfall: Shortfall | None) -> None:
+    def outcome(
+        self, candidate: Candidate, step: str, shortfall: Shortfall | None, fold: int | None = None
+    ) -> None:
         """Counts a task as kept, or as lost with what it falls short of.
 
         Raises:
             InfeasibleTaskError: the configuration names the task and fixes its meta-split, so leaving it
                 out would answer another question.
         """
-        self.add(candidate, step, kept=int(shortfall is None), lost=int(shortfall is not None))
+        self.add(candidate, step, kept=int(shortfall is None), lost=int(shortfall is not None), fold=fold)
         if shortfall is None:
             return
         if candidate.configured and candidate.spec.split.mode in ("fixed", "named"):
@@ -66,8 +70,15 @@ class Account:
                 raise _infeasible(*self._misses[candidate.family], "the closest task of the family")
 
     def rows(self) -> list[AttritionRow]:
-        """One row per step that lost something, in order of the steps."""
-        return [AttritionRow(*key, kept, lost) for key, (kept, lost) in self._sums.items() if lost]
+        """One row per step that lost something; folds apart only where their numbers differ."""
+        rows = []
+        for (source, table, step), sums in self._sums.items():
+            alike = len(set(sums.values())) == 1
+            for fold, (kept, lost) in list(sums.items())[: 1 if alike else None]:
+                if lost:
+                    where = step if alike else f"{step}, fold {fold}"
+                    rows.append(AttritionRow(source, table, where, kept, lost))
+        return rows
 
 
 def _nearness(shortfall: Shortfall) -> float:

@@ -14,8 +14,8 @@ from med_maml_pipeline.tasks.catalog import BuiltFold, TaskCatalog, frames
 from med_maml_pipeline.tasks.clusters import cluster_tasks
 from med_maml_pipeline.tasks.episodes import draw_episodes
 from med_maml_pipeline.tasks.families import Candidate, find_candidates
-from med_maml_pipeline.tasks.feasibility import Shortfall
-from med_maml_pipeline.tasks.groups import Sides, split_groups
+from med_maml_pipeline.tasks.feasibility import Shortfall, SupportPlan
+from med_maml_pipeline.tasks.groups import GroupSplit
 from med_maml_pipeline.tasks.pools import Pool, check_pool, make_pool
 from med_maml_pipeline.tasks.splits import Plan, named_split, plan_folds
 from med_maml_pipeline.tasks.types import Examples, MetaSplit, Problem
@@ -51,17 +51,23 @@ def build_tasks(
 def _build_problem(candidates: list[Candidate], seed: int, account: Account) -> list[BuiltFold]:
     check_agreement(candidates)
     clusters = cluster_tasks(candidates)
+    groups = GroupSplit.of(candidates, seed)
     usable = _usable(candidates, account)
+
+    def can_validate(candidate: Candidate, fold: int) -> bool:
+        rows = groups.rows(candidate, MetaSplit.VALIDATION, fold)
+        return isinstance(check_pool(candidate, rows), SupportPlan)
+
     folds = []
     made: set[tuple[str, str, str]] = set()
-    for number, plan in enumerate(plan_folds(usable, clusters, seed)):
-        pools = _pools(usable, plan, number, seed, account)
+    for number, plan in enumerate(plan_folds(usable, clusters, can_validate, seed)):
+        pools = _pools(usable, plan, groups, number, account)
         made |= {pool.candidate.family for pool in pools}
-        if {MetaSplit.TRAIN, MetaSplit.TEST} <= {pool.task.meta_split for pool in pools}:
+        complete = {MetaSplit.TRAIN, MetaSplit.TEST} <= {pool.task.meta_split for pool in pools}
+        for pool in pools:
+            _count(pool, number, account, complete=complete)
+        if complete:
             folds.append(_finish(pools, clusters, number, seed))
-            continue
-        for candidate in usable:
-            account.add(candidate, f"fold {number}: no training or no test task (tasks)", kept=0, lost=1)
     account.require(candidates, made)
     if not folds:
         raise ConfigurationError(
@@ -87,36 +93,37 @@ def _usable(candidates: Sequence[Candidate], account: Account) -> list[Candidate
     return usable
 
 
-def _pools(usable: Sequence[Candidate], plan: Plan, fold: int, seed: int, account: Account) -> list[Pool]:
-    """Pools of one fold, each restricted to the groups of its meta-split."""
-    sides: Sides = {}
-    if usable and (fractions := usable[0].spec.group_split) is not None:
-        tables = {candidate.examples.key: candidate.examples for candidate in usable}
-        sides = split_groups(tables, fractions, problem=usable[0].problem, fold=fold, seed=seed)
+def _pools(
+    usable: Sequence[Candidate], plan: Plan, groups: GroupSplit, fold: int, account: Account
+) -> list[Pool]:
+    """Pools of one fold, each within the groups of its meta-split."""
     pools = []
     for candidate in usable:
         split = plan[candidate.task_id]
-        side = sides.get(candidate.examples.key)
-        allowed = None if side is None else side == list(MetaSplit).index(split)
-        pool = make_pool(candidate, split, allowed, fold=fold, seed=seed)
+        rows = groups.rows(candidate, split, fold)
+        pool = make_pool(candidate, split, rows, fold=fold, seed=groups.seed)
         shortfall = pool if isinstance(pool, Shortfall) else None
-        account.outcome(candidate, f"fold {fold}: too small in its groups (tasks)", shortfall)
+        account.outcome(candidate, "too small in the groups of its meta-split (tasks)", shortfall, fold)
         if isinstance(pool, Pool):
             pools.append(pool)
-            _count(pool, fold, account)
     return pools
 
 
-def _count(pool: Pool, fold: int, account: Account) -> None:
+def _count(pool: Pool, fold: int, account: Account, *, complete: bool) -> None:
+    step = "left out with a fold without training or test task (tasks)"
+    account.add(pool.candidate, step, kept=int(complete), lost=int(not complete), fold=fold)
+    if not complete:
+        return
     kept = len(pool.task)
-    asked = len(set(pool.candidate.spec.support.sizes))
+    stored = pool.task.meta_split != MetaSplit.TRAIN
+    asked = len(set(pool.candidate.spec.support.sizes)) if stored else len(pool.sizes)
     for step, left, lost in (
-        ("disjointness (examples)", kept + pool.rare + pool.capped, pool.lost),
+        ("lost to disjointness (examples)", kept + pool.rare + pool.capped, pool.lost),
         ("over max_pool (examples)", kept + pool.rare, pool.capped),
         ("rare classes (examples)", kept, pool.rare),
         ("infeasible (support sizes)", len(pool.sizes), asked - len(pool.sizes)),
     ):
-        account.add(pool.candidate, f"fold {fold}: {step}", kept=left, lost=lost)
+        account.add(pool.candidate, step, kept=left, lost=lost, fold=fold)
 
 
 def _finish(pools: Sequence[Pool], clusters: Mapping[str, str], fold: int, seed: int) -> BuiltFold:

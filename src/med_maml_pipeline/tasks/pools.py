@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from med_maml_pipeline.tasks.families import Candidate
 from med_maml_pipeline.tasks.feasibility import Shortfall, SupportPlan, plan_support
@@ -40,29 +39,25 @@ class Pool:
 def make_pool(
     candidate: Candidate,
     meta_split: MetaSplit,
-    allowed: NDArray[np.bool_] | None,
+    within: IntArray,
     *,
     fold: int,
     seed: int,
 ) -> Pool | Shortfall:
-    """Restricts a task to the rows that its meta-split may use.
+    """Makes a task from the rows that its meta-split may use.
 
     Args:
         candidate: The task asked for.
         meta_split: Its meta-split in this fold.
-        allowed: ``[n]`` mask over the table's rows; None when all groups are allowed.
+        within: ``[n]`` ascending labelled rows that the meta-split may use.
         fold: Fold number.
         seed: Seed of the run.
 
     Returns:
         The pool, or what it falls short of.
     """
-    labelled = candidate.rows()
-    rows = labelled if allowed is None else labelled[allowed[labelled]]
-    lost = len(labelled) - len(rows)
-    within = len(rows)
-    rows = _cap(candidate, rows, fold=fold, seed=seed)
-    capped = within - len(rows)
+    rows = _cap(candidate, within, fold=fold, seed=seed)
+    capped = len(within) - len(rows)
     plan = check_pool(candidate, rows)
     if isinstance(plan, Shortfall):
         return plan
@@ -84,7 +79,8 @@ def make_pool(
         groups=candidate.examples.groups[rows],
         shared_meaning=candidate.spec.shared_meaning,
     )
-    return Pool(candidate, task, plan.sizes, lost, capped, within - capped - len(rows))
+    lost = len(candidate.rows()) - len(within)
+    return Pool(candidate, task, plan.sizes, lost, capped, len(within) - capped - len(rows))
 
 
 def _cap(candidate: Candidate, rows: IntArray, *, fold: int, seed: int) -> IntArray:

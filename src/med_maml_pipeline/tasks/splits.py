@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from med_maml_pipeline.tasks.types import MetaSplit
 
 __all__ = ["Plan", "named_split", "plan_folds"]
 
+CanValidate = Callable[[Candidate, int], bool]
 Clusters = Mapping[str, Sequence[Candidate]]
 Plan = dict[str, MetaSplit]
 """Meta-split by task id (or by cluster, while it is being made)."""
@@ -30,7 +31,9 @@ def named_split(candidate: Candidate) -> MetaSplit | None:
     return next((split for split, labels in lists.items() if candidate.label in labels), None)
 
 
-def plan_folds(candidates: Sequence[Candidate], clusters: Mapping[str, str], seed: int) -> list[Plan]:
+def plan_folds(
+    candidates: Sequence[Candidate], clusters: Mapping[str, str], can_validate: CanValidate, seed: int
+) -> list[Plan]:
     """Assigns the tasks of one problem to meta-splits, once per fold.
 
     Tasks of ``fixed`` and ``named`` families are pinned. Clusters without a pinned task are split by the
@@ -40,6 +43,7 @@ def plan_folds(candidates: Sequence[Candidate], clusters: Mapping[str, str], see
     Args:
         candidates: Tasks of one problem.
         clusters: Cluster by task id.
+        can_validate: Whether a task has enough groups to serve as a validation task of a fold.
         seed: Seed of the run.
 
     Returns:
@@ -61,7 +65,7 @@ def plan_folds(candidates: Sequence[Candidate], clusters: Mapping[str, str], see
             free.setdefault(cluster, []).append(candidate)
     if not free:
         return [pinned]
-    plans = _free_plans(free, seed)
+    plans = _free_plans(free, can_validate, seed)
     return [
         pinned | {c.task_id: plan[cluster] for cluster, members in free.items() for c in members}
         for plan in plans
@@ -75,7 +79,7 @@ def _pin(candidate: Candidate) -> MetaSplit | None:
     return named_split(candidate) if rule.mode == "named" else None
 
 
-def _free_plans(free: Clusters, seed: int) -> list[Plan]:
+def _free_plans(free: Clusters, can_validate: CanValidate, seed: int) -> list[Plan]:
     some = next(iter(free.values()))[0]
     names = sorted(free)
     order = stable_rng(seed, "meta-split", some.problem).permutation(len(names))
@@ -88,7 +92,7 @@ def _free_plans(free: Clusters, seed: int) -> list[Plan]:
             f"problem '{some.problem}': {rule.folds} folds were asked for and there are {len(rotation)} "
             "clusters of tasks; lower 'folds', or set it to 0 to leave one out"
         )
-    return _rotate(rotation, free, rule.folds or len(rotation))
+    return _rotate(rotation, free, can_validate, rule.folds or len(rotation))
 
 
 def _random(rotation: Sequence[str], free: Clusters, fractions: tuple[float, float, float]) -> Plan:
@@ -107,31 +111,31 @@ def _random(rotation: Sequence[str], free: Clusters, fractions: tuple[float, flo
     return dict(zip(rotation, parts, strict=True))
 
 
-def _rotate(rotation: Sequence[str], free: Clusters, folds: int) -> list[Plan]:
+def _rotate(rotation: Sequence[str], free: Clusters, can_validate: CanValidate, folds: int) -> list[Plan]:
     plans = []
-    for chunk in np.array_split(np.arange(len(rotation)), folds):
+    for fold, chunk in enumerate(np.array_split(np.arange(len(rotation)), folds)):
         test = [rotation[i] for i in chunk]
         after = [*rotation[chunk[-1] + 1 :], *rotation[: chunk[0]]]
-        validation = _validation(after, test, free)
+        wanted = min(len(test), max(1, len(after) // 4)) if len(after) > 1 else 0
+        able = [name for name in after if any(can_validate(task, fold) for task in free[name])]
         plan = dict.fromkeys(rotation, MetaSplit.TRAIN)
         plan.update(dict.fromkeys(test, MetaSplit.TEST))
-        plan.update(dict.fromkeys(validation, MetaSplit.VALIDATION))
+        plan.update(dict.fromkeys(_preferred(able, test, free)[:wanted], MetaSplit.VALIDATION))
         plans.append(plan)
     return plans
 
 
-def _validation(after: Sequence[str], test: Sequence[str], free: Clusters) -> list[str]:
-    """A quarter of the source clusters (one at least, no more than test), next in rotation.
+def _preferred(able: Sequence[str], test: Sequence[str], free: Clusters) -> list[str]:
+    """Source clusters in the order in which they become validation tasks.
 
-    Each target type of the test tasks, the most frequent first, gets a cluster of its own type where
-    there is one, since settings are chosen per type.
+    Settings are chosen per target type: each type of the test tasks, the most frequent first, gets the
+    next cluster of its own type; then come more of these types, then the rest, all in rotation.
     """
-    wanted = min(len(test), max(1, len(after) // 4)) if len(after) > 1 else 0
-    tested = Counter(str(c.target.target_type) for name in test for c in free[name])
-    by_type = [
-        [name for name in after if kind in {c.target.target_type for c in free[name]}]
+    tested = Counter(str(task.target.target_type) for name in test for task in free[name])
+    alike = [
+        [name for name in able if kind in {task.target.target_type for task in free[name]}]
         for kind, _ in sorted(tested.items(), key=lambda item: (-item[1], item[0]))
     ]
-    first = [names[0] for names in by_type if names]
-    queue = [*first, *(name for name in after if any(name in names for names in by_type)), *after]
-    return list(dict.fromkeys(queue))[:wanted]
+    first = [names[0] for names in alike if names]
+    more = [name for name in able if any(name in names for names in alike)]
+    return list(dict.fromkeys([*first, *more, *able]))
