@@ -13,7 +13,7 @@ from med_maml_pipeline.learners.adaptation import predict_test_episodes
 from med_maml_pipeline.learners.checkpoints import load_checkpoints
 from med_maml_pipeline.progress import reporter
 from med_maml_pipeline.sources.examples import load_examples
-from med_maml_pipeline.tasks import load_problems
+from med_maml_pipeline.tasks.problems import load_problems
 
 __all__ = ["adapt_lane"]
 

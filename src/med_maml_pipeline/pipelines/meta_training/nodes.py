@@ -14,7 +14,7 @@ from med_maml_pipeline.learners.registry import LANES
 from med_maml_pipeline.learners.training import Effort, Trained, meta_train
 from med_maml_pipeline.progress import reporter
 from med_maml_pipeline.sources.examples import load_examples
-from med_maml_pipeline.tasks import load_problems
+from med_maml_pipeline.tasks.problems import load_problems
 
 __all__ = ["meta_train_lane"]
 

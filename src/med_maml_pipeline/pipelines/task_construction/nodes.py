@@ -12,7 +12,7 @@ from med_maml_pipeline.datasets.multi_source import SourceSet
 from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.sources.examples import load_examples
 from med_maml_pipeline.sources.spec import TaskFamilySpec
-from med_maml_pipeline.tasks import build_tasks
+from med_maml_pipeline.tasks.build import build_tasks
 
 __all__ = ["construct_tasks"]
 

@@ -1,0 +1,66 @@
+"""Wiring of reporting."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES, MODALITIES
+from med_maml_pipeline.pipelines.reporting.nodes import draw_modality, report_all, report_modality
+from med_maml_pipeline.reports import FIGURES
+
+__all__ = ["create_pipeline"]
+
+
+def create_pipeline() -> Pipeline:
+    """Figures and a report per modality, and one report of all."""
+    nodes = [node for modality in MODALITIES for node in _nodes(modality)]
+    return Pipeline([*nodes, _report_of_all()], tags="reporting")
+
+
+def _nodes(modality: str) -> list[Node]:
+    lanes = {
+        f"{lane}_{name}": f"{modality}_{lane}_{name}"
+        for lane in LANE_NAMESPACES
+        for name in ("predictions", "selection", "costs", "history")
+    }
+    tables = {name: f"{modality}_{name}" for name in ("scoreboard", "tasks", "episodes")}
+    return [
+        Node(
+            draw_modality,
+            {**tables, "seed": "params:seed", **lanes},
+            [f"{modality}_figure_{name}" for name in FIGURES],
+            name="draw_figures",
+            namespace=modality,
+        ),
+        Node(
+            report_modality,
+            {"scoreboard": f"{modality}_scoreboard", **_settings(), **_evidence(modality)},
+            f"{modality}_report",
+            name="render_report",
+            namespace=modality,
+        ),
+    ]
+
+
+def _report_of_all() -> Node:
+    evidence = {
+        f"{modality}__{argument}": dataset
+        for modality in MODALITIES
+        for argument, dataset in _evidence(modality).items()
+    }
+    return Node(
+        report_all, {"scoreboard": "scoreboard", **_settings(), **evidence}, "report", name="render_report"
+    )
+
+
+def _settings() -> dict[str, str]:
+    return {"seed": "params:seed", "budget": "params:budget"}
+
+
+def _evidence(modality: str) -> dict[str, str]:
+    names = [
+        *(f"figure_{name}" for name in FIGURES),
+        *("tasks", "attrition", "task_attrition", "leakage_audit"),
+        *(f"{lane}_selection" for lane in LANE_NAMESPACES),
+    ]
+    return {name: f"{modality}_{name}" for name in names}
