@@ -30,10 +30,9 @@ class Account:
 
     def add(self, candidate: Candidate, step: str, *, kept: int, lost: int, fold: int | None = None) -> None:
         """Counts ``kept`` and ``lost`` of one task under ``step``, in one fold or before any split."""
-        examples = candidate.examples
-        sums = self._sums.setdefault(
-            (examples.source, examples.table, f"{candidate.spec.family}: {step}"), {}
-        )
+        examples, spec = candidate.examples, candidate.spec
+        name = spec.family if spec.problem is None else f"{spec.problem} {spec.family}"
+        sums = self._sums.setdefault((examples.source, examples.table, f"{name}: {step}"), {})
         before = sums.get(fold, (0, 0))
         sums[fold] = (before[0] + kept, before[1] + lost)
 

@@ -53,7 +53,7 @@ def _own_cluster(candidate: Candidate) -> str:
 
 def _root(forest: dict[str, str], name: str) -> str:
     while forest.setdefault(name, name) != name:
-        forest[name] = forest.setdefault(forest[name], forest[name])
+        forest[name] = forest[forest[name]]
         name = forest[name]
     return name
 
