@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from kedro.io.core import AbstractVersionedDataset, DatasetError, Version
 
@@ -72,6 +72,13 @@ class AtomicDataset(AbstractVersionedDataset[_Saved, _Loaded]):
     def resolve_load_version(self) -> str | None:
         """The version a load gives: what this run wrote, else the pinned one, else the latest."""
         return self._written_version or super().resolve_load_version()
+
+    @classmethod
+    def _save_wrapper(cls, save_func: Callable[[Self, _Saved], None]) -> Callable[[Self, _Saved], None]:
+        """Marks Kedro's wrapper as one; else each level of inheritance wraps, and draws a version, anew."""
+        wrapped = super()._save_wrapper(save_func)
+        wrapped.__savewrapped__ = True
+        return wrapped
 
     @abstractmethod
     def fingerprint(self) -> str:

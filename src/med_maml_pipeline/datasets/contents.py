@@ -37,7 +37,7 @@ def write_content(content: Content, suffix: str, file: BinaryIO) -> None:
     """
     if isinstance(content, bytes):
         file.write(content)
-    elif isinstance(content, str):
+    elif isinstance(content, str) and suffix != ".json":
         file.write(content.encode())
     elif suffix in _WRITERS:
         _WRITERS[suffix](content, file)
@@ -157,7 +157,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _read_text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    return path.read_bytes().decode()  # line ends as they were
 
 
 _WRITERS: dict[str, Callable[[Content, BinaryIO], None]] = {

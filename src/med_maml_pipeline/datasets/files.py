@@ -89,7 +89,7 @@ class PlotlyDataset(AtomicDataset["Figure", "Figure"]):
         return sha256_of(Path(self._get_load_path()))
 
     def _write(self, data: Figure, path: Path) -> None:
-        write_file(data.to_json(), path, ".json")
+        write_file(data.to_json().encode(), path)
 
     def _read(self, path: Path) -> Figure:
         from plotly.io import from_json

@@ -118,20 +118,27 @@ class MultiSourceDataset(AbstractDataset[None, SourceSet]):
                 f"{self._modality}: active source '{name}' is not configured; "
                 f"{did_you_mean(name, self._sources)}"
             )
-        entry = dict(self._sources[name] or {})
-        if Path(entry.get("path") or "").is_relative_to(self._project):
-            entry["path"] = Path(entry["path"]).relative_to(self._project).as_posix()
         try:
-            return _SPEC.validate_python(entry)
+            return _SPEC.validate_python(self._as_configured(self._sources[name]))
         except ValidationError as error:
             raise SourceSetError(str(configuration_error(error, f"source '{name}'", SourceSpec))) from None
+
+    def _as_configured(self, entry: object) -> object:
+        """The entry with its path relative again."""
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("path"), str):
+            return entry
+        path = Path(entry["path"])
+        if not path.is_relative_to(self._project):
+            return entry
+        return {**entry, "path": path.relative_to(self._project).as_posix()}
 
     def _exists(self) -> bool:
         return True  # the entry is configuration; whether its files exist is the readers' to say
 
     def _describe(self) -> dict[str, Any]:
         """Names and formats, but no paths: file names may identify."""
-        formats = {name: dict(self._sources.get(name) or {}).get("format") for name in self._active}
+        entries = {name: self._sources.get(name) for name in self._active}
+        formats = {n: entry.get("format") for n, entry in entries.items() if isinstance(entry, Mapping)}
         return {"modality": self._modality, "sources": formats}
 
 

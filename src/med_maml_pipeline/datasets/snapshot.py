@@ -106,7 +106,7 @@ class SnapshotDataset(AtomicDataset[Parts, Snapshot]):
             file.parent.mkdir(parents=True, exist_ok=True)
             entries[name] = Entry(name, *write_file(content, file))
             del content  # else it lives on while the next one is made
-        write_file(Manifest(tuple(entries.values())).to_json(), path / MANIFEST)
+        write_file(Manifest(tuple(entries.values())).to_json().encode(), path / MANIFEST)
 
     def _read(self, path: Path) -> Snapshot:
         if not _is_complete(str(path)):
@@ -125,8 +125,8 @@ def _target(root: Path, name: str, *, dataset: str) -> Path:
         SaveError: the name is empty, absolute, leaves the folder or is the manifest's.
     """
     relative = PurePosixPath(name)
-    plain = name and not relative.is_absolute() and str(relative) == name and ".." not in relative.parts
-    if not plain or "\\" in name or "\0" in name or name == MANIFEST:
+    plain = relative.parts and not relative.is_absolute() and str(relative) == name
+    if not plain or ".." in relative.parts or "\\" in name or "\0" in name or name == MANIFEST:
         raise SaveError(
             f"dataset '{dataset}' was given a file name that is absolute, leaves its folder or is reserved; "
             "expected a relative POSIX path"
