@@ -19,7 +19,7 @@ from med_maml_pipeline.metrics.choice import (
 from med_maml_pipeline.metrics.contest import Contest, Entry
 from med_maml_pipeline.metrics.probabilities import Floats
 
-__all__ = ["Sides", "difference", "sides"]
+__all__ = ["Sides", "chosen_entry", "difference", "sides"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Sides:
 
 def sides(contest: Contest, selection: pd.DataFrame) -> Sides:
     """Chooses, in each fold on its validation tasks, the classical learner and the one of ours."""
-    classical = _chosen(contest, selection, (CLASSICAL_LANE,), CLASSICAL_LANE)
+    classical = chosen_entry(contest, selection, (CLASSICAL_LANE,), CLASSICAL_LANE)
     entries = dict(contest.entries)
     if len(contest.folds) > 1:
-        ours = _chosen(contest, selection, OUR_LANES, "ensemble")
+        ours = chosen_entry(contest, selection, OUR_LANES, "ensemble")
         followed = {CHOSEN_CLASSICAL: classical, CHOSEN_OURS: ours}
         entries |= {name: entry for name, entry in followed.items() if entry is not None}
     return Sides(entries, classical, contest.entries.get(PRIOR))
@@ -55,7 +55,14 @@ def difference(entry: Entry, reference: Entry | None) -> Floats:
     return entry.values - reference.values
 
 
-def _chosen(contest: Contest, selection: pd.DataFrame, lanes: Collection[str], lane: str) -> Entry | None:
+def chosen_entry(
+    contest: Contest, selection: pd.DataFrame, lanes: Collection[str], lane: str
+) -> Entry | None:
+    """Results of the learner of ``lanes`` that validation tasks chose, fold by fold, under the name ``lane``.
+
+    Returns:
+        None where a fold has no candidate with a validation value.
+    """
     names = [name for name, entry in contest.entries.items() if entry.lane in lanes]
     choice = {
         fold: choose_learner(

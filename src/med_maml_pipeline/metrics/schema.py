@@ -79,14 +79,14 @@ SCOREBOARD_COLUMNS = tuple(scoreboard_schema.columns)
 
 
 def validate_scoreboard(scoreboard: pd.DataFrame) -> pd.DataFrame:
-    """The scoreboard with its types set (a table read back from CSV has lost them).
+    """The scoreboard with its types set (a table read back from CSV has lost them), rows renumbered.
 
     Raises:
         MedMamlError: columns are missing, further or out of order, or cells are out of range; the message
             names columns, checks and counts only.
     """
     try:
-        return scoreboard_schema.validate(scoreboard, lazy=True)
+        return scoreboard_schema.validate(scoreboard.reset_index(drop=True), lazy=True)
     except pa.errors.SchemaErrors as error:
         found = "; ".join(f"{what} ({count})" for what, count in _faults(error.failure_cases).items())
         raise MedMamlError(
