@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import warnings
+import zlib
 from pathlib import Path
 
 import pandas as pd
@@ -87,7 +88,7 @@ def _delimited(path: Path, separator: str, place: Place) -> pd.DataFrame:
             expected="as many cells per row as column names",
             remedy="quote cells that hold the separator",
         ) from None
-    except (OSError, EOFError, pd.errors.EmptyDataError):
+    except (OSError, EOFError, zlib.error, pd.errors.EmptyDataError):
         raise place.error("the file is empty or damaged", expected="a header and rows") from None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from med_maml_pipeline.sources.hourly_files import HOUR
+from med_maml_pipeline.sources.hourly_files import ELAPSED, HOUR
 from med_maml_pipeline.tasks.types import FeatureKind, FloatArray
 
 __all__ = [
@@ -39,13 +39,13 @@ def hourly_features(hours: pl.DataFrame, order: pl.DataFrame, stay: str, window_
     """Summaries ``[n, 5 v]`` of the hours before ``window_hours``; what follows is never looked at.
 
     Args:
-        hours: Stay, ``hour`` and ``v`` variables, one row per stay and hour.
+        hours: Stay, ``elapsed`` and ``v`` variables, one row per stay and hour.
         order: The stays, in the order of the rows to give.
         stay: Column of the stay.
         window_hours: Hours 0 up to and without this one are inputs.
     """
-    variables = [column for column in hours.columns if column not in (stay, HOUR)]
-    seen = hours.filter((pl.col(HOUR) >= 0) & (pl.col(HOUR) < window_hours)).sort(stay, HOUR)
+    variables = [column for column in hours.columns if column not in (stay, ELAPSED)]
+    seen = hours.filter(pl.col(ELAPSED).is_between(0, window_hours * HOUR, closed="left")).sort(stay, ELAPSED)
     values = [pl.col(variable).cast(pl.Float64).fill_nan(None) for variable in variables]
     names = hourly_names(variables)
     summaries = [

@@ -11,9 +11,12 @@ from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.reading import inside
 from med_maml_pipeline.sources.spec import HourlyOutcome
 
-__all__ = ["HOUR", "LABEL", "OutcomeFiles", "open_outcome"]
+__all__ = ["ELAPSED", "HOUR", "LABEL", "OutcomeFiles", "open_outcome"]
 
-HOUR = "hour"
+ELAPSED = (
+    "elapsed"  # integer milliseconds since admission: polars' division by 3,600,000 would miss whole hours
+)
+HOUR = 3_600_000
 LABEL = "label"
 _TIME = "time"
 
@@ -24,7 +27,7 @@ class OutcomeFiles:
 
     Attributes:
         static: One row per stay.
-        labels: Stay, ``label`` float64, and ``hour`` float64 where labels are hourly.
+        labels: Stay, ``label`` float64, and ``elapsed`` (milliseconds) where labels are hourly.
         variables: Hourly variables, in file order.
         dynamic: Path of the hourly file.
         id: Column of the stay.
@@ -41,13 +44,13 @@ class OutcomeFiles:
     @property
     def hourly_labels(self) -> bool:
         """Whether there is a label per hour rather than one per stay."""
-        return HOUR in self.labels.columns
+        return ELAPSED in self.labels.columns
 
     def hours(self, variables: tuple[str, ...]) -> pl.DataFrame:
-        """Stay, ``hour`` and the variables, one row per stay and hour."""
+        """Stay, ``elapsed`` and the variables, one row per stay and hour."""
         place = self.place.within("file 'dyn.parquet'")
-        frame = _with_hours(_read(self.dynamic, place).select(self.id, _TIME, *variables), place)
-        _require_unique(frame, [self.id, HOUR], place)
+        frame = _with_elapsed(_read(self.dynamic, place).select(self.id, _TIME, *variables), place)
+        _require_unique(frame, [self.id, ELAPSED], place)
         return frame
 
 
@@ -91,22 +94,21 @@ def _labels(frame: pl.DataFrame, stay: str, place: Place) -> pl.DataFrame:
         )
     keys = [stay]
     if _TIME in frame.columns:
-        frame = _with_hours(frame, place)
-        keys.append(HOUR)
+        frame = _with_elapsed(frame, place)
+        keys.append(ELAPSED)
     _require_unique(frame, keys, place)
     return frame.select(*keys, LABEL)
 
 
-def _with_hours(frame: pl.DataFrame, place: Place) -> pl.DataFrame:
-    """Durations since admission as hours; a bare number is refused, for its unit is a guess."""
+def _with_elapsed(frame: pl.DataFrame, place: Place) -> pl.DataFrame:
+    """Durations since admission in milliseconds; a bare number is refused, for its unit is a guess."""
     if frame[_TIME].dtype != pl.Duration:
         raise place.error(
             f"the column '{_TIME}' is of type {frame[_TIME].dtype}",
             expected="a duration since admission (timedelta)",
             remedy="write it as a Parquet duration",
         )
-    hours = pl.col(_TIME).dt.total_milliseconds() / 3_600_000.0
-    return frame.with_columns(hours.alias(HOUR)).drop(_TIME)
+    return frame.with_columns(pl.col(_TIME).dt.total_milliseconds().alias(ELAPSED)).drop(_TIME)
 
 
 def _read(path: Path, place: Place) -> pl.DataFrame:

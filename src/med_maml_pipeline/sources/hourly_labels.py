@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from med_maml_pipeline.errors import ConfigurationError
-from med_maml_pipeline.sources.hourly_files import HOUR, LABEL, OutcomeFiles
+from med_maml_pipeline.sources.hourly_files import ELAPSED, HOUR, LABEL, OutcomeFiles
 from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.reading import AttritionRow
 from med_maml_pipeline.sources.spec import HourlyOutcome
@@ -33,7 +33,7 @@ def read_labels(
     if outcome.horizon_hours is not None:
         labels = _within_horizon(files.labels, outcome, stay, table, account)
     elif outcome.label_at_hour is not None:
-        labels = files.labels.filter(pl.col(HOUR) == outcome.label_at_hour)
+        labels = files.labels.filter(pl.col(ELAPSED) == outcome.label_at_hour * HOUR)
         _count(account, table, f"ended before hour {outcome.label_at_hour}", len(labels))
     else:
         labels = files.labels
@@ -45,17 +45,18 @@ def read_labels(
 def _within_horizon(
     labels: pl.DataFrame, outcome: HourlyOutcome, stay: str, table: str, account: list[AttritionRow]
 ) -> pl.DataFrame:
-    window, end = outcome.window_hours, outcome.window_hours + (outcome.horizon_hours or 0)
+    start = outcome.window_hours * HOUR
+    end = start + (outcome.horizon_hours or 0) * HOUR
     positive = pl.col(LABEL) > 0
     stays = labels.group_by(stay, maintain_order=True).agg(
-        already=(positive & (pl.col(HOUR) < window)).any(),
-        observed=(pl.col(HOUR) >= window).any(),
-        label=(positive & (pl.col(HOUR) >= window) & (pl.col(HOUR) < end)).any().cast(pl.Float64),
+        already=(positive & (pl.col(ELAPSED) < start)).any(),
+        observed=(pl.col(ELAPSED) >= start).any(),
+        label=(positive & (pl.col(ELAPSED) >= start) & (pl.col(ELAPSED) < end)).any().cast(pl.Float64),
     )
     stays = stays.filter(~pl.col("already"))
-    _count(account, table, f"positive before hour {window}", len(stays))
+    _count(account, table, f"positive before hour {outcome.window_hours}", len(stays))
     stays = stays.filter("observed")
-    _count(account, table, f"ended before hour {window}", len(stays))
+    _count(account, table, f"ended before hour {outcome.window_hours}", len(stays))
     return stays.rename({"label": LABEL})
 
 
