@@ -23,7 +23,7 @@ class LogisticRidge(ClassicalLearner):
     """
 
     name = "logistic"
-    adapt_grid: tuple[Settings, ...] = ({"penalty": 10.0}, {"penalty": 1.0}, {"penalty": 100.0}, {"penalty": 1000.0})
+    adapt_grid = tuple({"penalty": value} for value in (10.0, 1.0, 100.0, 1000.0, 0.1))
 
     def fit_classes(self, x: FloatArray, y: NDArray[np.int64], settings: Settings, seed: int) -> Fitted:
         """Multinomial (for two classes: binomial) logistic regression."""
