@@ -9,7 +9,9 @@ import numpy as np
 from med_maml_pipeline.sources.spec import SupportRule
 from med_maml_pipeline.tasks.types import IntArray
 
-__all__ = ["Shortfall", "SupportPlan", "plan_support"]
+__all__ = ["OF_EACH_CLASS", "Shortfall", "SupportPlan", "plan_support"]
+
+OF_EACH_CLASS = "groups of each class"
 
 
 @dataclass(frozen=True)
@@ -81,4 +83,4 @@ def _shortfall(counts: IntArray, size: int, rule: SupportRule) -> Shortfall:
         if natural is not None:
             return natural
     second = np.argsort(counts - needed, kind="stable")[-2]  # two classes make a task
-    return Shortfall(int(needed[second]), int(counts[second]), "groups of each class")
+    return Shortfall(int(needed[second]), int(counts[second]), OF_EACH_CLASS)

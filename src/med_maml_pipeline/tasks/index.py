@@ -19,9 +19,10 @@ def group_codes(groups: IntArray) -> tuple[IntArray, int]:
 
 
 def owners(codes: IntArray, n_groups: int, classes: IntArray, n_classes: int) -> IntArray:
-    """The class that each group counts for: the rarest, by groups, that any of its rows shows.
+    """The class that each group counts for, and may be drawn for.
 
-    A patient with rows of several classes so serves one class only, and what is counted can be drawn.
+    A group whose rows are of several classes serves the one that has the fewest groups so far, so that
+    supports of different classes never meet in a group and what is counted can be drawn.
 
     Args:
         codes: ``[n]`` group codes.
@@ -34,8 +35,15 @@ def owners(codes: IntArray, n_groups: int, classes: IntArray, n_classes: int) ->
     """
     shown = np.zeros((n_groups, n_classes), dtype=bool)
     shown[codes, classes] = True
-    rarest_first = np.argsort(shown.sum(axis=0), kind="stable")
-    return rarest_first[shown[:, rarest_first].argmax(axis=1)].astype(np.int64)
+    breadth = shown.sum(axis=1)
+    owner = shown.argmax(axis=1).astype(np.int64)
+    counts = np.bincount(owner[breadth == 1], minlength=n_classes).tolist()
+    by_breadth = np.argsort(breadth, kind="stable")
+    for group in by_breadth[np.searchsorted(breadth[by_breadth], 2) :]:
+        fewest = min(np.flatnonzero(shown[group]).tolist(), key=counts.__getitem__)
+        owner[group] = fewest
+        counts[fewest] += 1
+    return owner
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from med_maml_pipeline.tasks.families import Candidate
-from med_maml_pipeline.tasks.feasibility import Shortfall, SupportPlan, plan_support
+from med_maml_pipeline.tasks.feasibility import OF_EACH_CLASS, Shortfall, SupportPlan, plan_support
 from med_maml_pipeline.tasks.index import group_codes, owners
 from med_maml_pipeline.tasks.seeding import stable_rng
 from med_maml_pipeline.tasks.types import IntArray, MetaSplit, Task
@@ -108,10 +108,27 @@ def check_pool(candidate: Candidate, rows: IntArray) -> SupportPlan | Shortfall:
     if n_groups < candidate.spec.min_examples:
         return Shortfall(candidate.spec.min_examples, n_groups, "labelled groups")
     y = candidate.examples.y[rows, candidate.column]
-    n_classes = candidate.target.n_classes
-    if not n_classes:
+    if not candidate.target.n_classes:
         if (y == y[0]).all():
             return Shortfall(2, 1, "different values of its numeric target")
         return plan_support(np.zeros(0, dtype=np.int64), n_groups, candidate.spec.support)
-    owner = owners(codes, n_groups, y.astype(np.int64), n_classes)
-    return plan_support(np.bincount(owner, minlength=n_classes), n_groups, candidate.spec.support)
+    return _plan_classes(candidate, y.astype(np.int64), codes)
+
+
+def _plan_classes(candidate: Candidate, classes: IntArray, codes: IntArray) -> SupportPlan | Shortfall:
+    """Plans again without the rare classes until none leaves: groups they shared then serve others."""
+    n_classes = candidate.target.n_classes
+    while True:
+        present = np.unique(classes)
+        codes, n_groups = group_codes(codes)
+        counts = np.bincount(owners(codes, n_groups, classes, n_classes), minlength=n_classes)
+        plan = plan_support(counts, n_groups, candidate.spec.support)
+        if isinstance(plan, SupportPlan):
+            if len(plan.classes) == len(present):
+                return plan
+            kept = np.isin(classes, plan.classes)
+        elif plan.what == OF_EACH_CLASS and len(present) > 2:
+            kept = classes != present[counts[present].argmin()]
+        else:
+            return plan
+        classes, codes = classes[kept], codes[kept]
