@@ -1,4 +1,4 @@
-"""A small run's tables, fabricated from a seed: the report must read the same shapes as the pipeline gives."""
+"""A small run's tables, fabricated from a seed in the shapes that the stages write."""
 
 from __future__ import annotations
 
@@ -111,7 +111,14 @@ def _family(one: Family, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
                     shot = None if one.natural else size
                     rows = {"support": [draw, draw + 2], "query": [7, 8]}
                     episodes.append(
-                        {**key, "meta_split": "test", "support_size": size, "n_shot": shot, "draw": draw, **rows}
+                        {
+                            **key,
+                            "meta_split": "test",
+                            "support_size": size,
+                            "n_shot": shot,
+                            "draw": draw,
+                            **rows,
+                        }
                     )
                     predictions += _predictions(one, key, learners, hardness, size, rng)
         for learner in learners:
@@ -189,7 +196,9 @@ def _predictions(
         signal = skill * y + rng.normal(0, 0.8, size=len(y))
         logits = np.stack([np.zeros_like(signal), 1.6 * (signal - 0.5)], axis=1).reshape(-1)
         scores = signal if one.regression else logits
-        rows.append({**key, "learner": name, "lane": LANES[name], "scores": scores, "y": y, "seconds_adapt": 0.0123})
+        rows.append(
+            {**key, "learner": name, "lane": LANES[name], "scores": scores, "y": y, "seconds_adapt": 0.0123}
+        )
     return rows
 
 
@@ -206,7 +215,7 @@ def _selection(
                     "family": one.family,
                     "learner": learner,
                     "support_size": size,
-                    "settings": f'{{"rate": {0.1 * (setting + 1):.1f}}}',
+                    "settings": f'{{"adapt": {{"rate": {0.1 * (setting + 1):.1f}}}, "meta": {{}}}}',
                     "metric": "r2" if one.regression else "auroc",
                     "value": SKILL[learner] / 2 + rng.normal(0, 0.02) - 0.01 * setting,
                     "n_episodes": 8,

@@ -10,7 +10,7 @@ import pandas as pd
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.metrics.scores import PRIMARY_METRICS
 from med_maml_pipeline.reports.style import lane_rank
-from med_maml_pipeline.reports.wording import source_label
+from med_maml_pipeline.reports.wording import family_label, source_label
 
 __all__ = ["ALL_FOLDS", "Group", "groups", "in_order", "largest", "need", "primary"]
 
@@ -44,6 +44,11 @@ class Group:
     def label(self) -> str:
         """Source, family and waiver for people."""
         return source_label(self.source, self.family, self.protocol)
+
+    @property
+    def family_label(self) -> str:
+        """Family and waiver for people."""
+        return family_label(self.family, self.protocol)
 
     @property
     def size(self) -> int:

@@ -3,43 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from med_maml_pipeline.metrics.verdict import Outcome, VerdictLine
-from med_maml_pipeline.reports.wording import estimate, learner_label, metric_label, source_label
+from med_maml_pipeline.metrics.verdict_line import Side
+from med_maml_pipeline.reports.wording import (
+    estimate,
+    learner_label,
+    metric_label,
+    number,
+    source_label,
+    support_label,
+)
 
-__all__ = ["at_largest", "headline"]
+__all__ = ["Headline", "headline"]
+
+LABELS = {
+    Outcome.HELPED: "Helped",
+    Outcome.TIED: "Did not help: a reference is just as good",
+    Outcome.WORSE: "Did not help: a reference is better",
+    Outcome.OPEN: "No verdict: a side or its interval is missing",
+}
 
 
-def headline(lines: Sequence[VerdictLine]) -> str:
+@dataclass(frozen=True)
+class Headline:
+    """The verdict in short.
+
+    Attributes:
+        paragraph: What was compared and how often learning from other tasks helped.
+        outcomes: For each outcome that occurred, its label and where it did.
+    """
+
+    paragraph: str
+    outcomes: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def headline(lines: Sequence[VerdictLine]) -> Headline:
     """Sums up the verdict at the largest support size of each source and family.
 
     Args:
         lines: The verdict, of all modalities.
     """
-    shown = at_largest(lines)
+    shown = _at_largest(lines)
     if not shown:
-        return "This run compared nothing, so there is no verdict."
-    parts = [
-        f"Of {_count(len(shown), 'comparison')} at the largest support size (one per source, family and primary metric), "
-        f"learning from other tasks helped in {sum(line.outcome is Outcome.HELPED for line in shown)}."
-    ]
-    texts = {
-        Outcome.HELPED: "It helped on {}.",
-        Outcome.TIED: "It did not help on {}: a reference is just as good.",
-        Outcome.WORSE: "It did worse than a reference on {}.",
-        Outcome.OPEN: "There is no verdict on {}, where a side or its interval is missing.",
-    }
-    for outcome, text in texts.items():
-        if found := [line for line in shown if line.outcome is outcome]:
-            parts.append(text.format("; ".join(_mention(line, outcome) for line in found)))
-    parts.append(
-        "Helped means better than the best classical learner and, where it is defined, than the zero-shot prior, "
-        "with both 95 % intervals above zero."
+        return Headline("This run has nothing to compare, so there is no verdict.", ())
+    helped = sum(line.outcome is Outcome.HELPED for line in shown)
+    comparisons = "the one comparison" if len(shown) == 1 else f"{helped} of {len(shown)} comparisons"
+    verb = ("helped in" if helped else "did not help in") if len(shown) == 1 else "helped in"
+    paragraph = (
+        f"Learning from other tasks {verb} {comparisons} (one per source, family and primary metric, at the "
+        "largest support size). Helped means better than the best classical learner and, where it is "
+        "defined, than the zero-shot prior, with both 95 % intervals of the paired differences above zero. "
+        "All learners were chosen on validation tasks."
     )
-    return " ".join(parts)
+    outcomes = tuple(
+        (label, tuple(_mention(line) for line in shown if line.outcome is outcome))
+        for outcome, label in LABELS.items()
+    )
+    return Headline(paragraph, tuple((label, places) for label, places in outcomes if places))
 
 
-def at_largest(lines: Sequence[VerdictLine]) -> list[VerdictLine]:
+def _at_largest(lines: Sequence[VerdictLine]) -> list[VerdictLine]:
     """The lines at the largest support size of their source, family, protocol and metric."""
     top: dict[tuple[str, ...], VerdictLine] = {}
     for line in lines:
@@ -49,18 +74,19 @@ def at_largest(lines: Sequence[VerdictLine]) -> list[VerdictLine]:
     return list(top.values())
 
 
-def _mention(line: VerdictLine, outcome: Outcome) -> str:
-    place = source_label(line.source, line.family, line.protocol)
-    if line.ours is None or outcome is Outcome.OPEN:
-        return place
-    names = ", ".join(learner_label(name) for name in line.ours.name.split(", "))
-    if outcome is Outcome.HELPED:
-        return f"{place} ({names}, {metric_label(line.metric)} {estimate(*line.ours.value)})"
-    rivals = [("classical", line.classical, line.to_classical), ("prior", line.prior, line.to_prior)]
-    signs = (-1,) if outcome is Outcome.WORSE else (0,)
-    beaten = [learner_label(side.name) for _, side, gap in rivals if side is not None and gap.sign in signs]
-    return f"{place} ({names} against {' and '.join(beaten)})"
+def _mention(line: VerdictLine) -> str:
+    """``toxcast · assay: MAML .723 [.701, .745] against Random forest .638, prior .694``."""
+    rivals = [
+        f"{_names(side)} {number(side.value.value)}"
+        for side in (line.classical, line.prior)
+        if side is not None
+    ]
+    size = support_label(line.support_size, line.per_class)
+    place = f"{source_label(line.source, line.family, line.protocol)}, {size}"
+    ours = f"{_names(line.ours)} {estimate(*line.ours.value)}" if line.ours else "no learner of ours"
+    against = f" against {' and '.join(rivals)}" if rivals else ""
+    return f"{place}: {ours}{against} ({metric_label(line.metric)})"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _names(side: Side) -> str:
+    return ", ".join(learner_label(name) for name in side.name.split(", "))

@@ -1,9 +1,10 @@
-"""Which learner stands for its lane in a figure: the one that validation tasks chose, never the best on test."""
+"""Which learner stands for its lane: the one that validation tasks chose, never the best on test."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -21,9 +22,9 @@ _TASKS = ("problem", "fold", "source", "family", "protocol")
 def mark_leaders(scoreboard: pd.DataFrame, selection: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
     """Adds the column ``leader``: True for the learner that stands for its lane.
 
-    Controls and ensembles stand for themselves. Where folds rotate and each made its own choice, the row that follows
-    those choices leads the classical lane; in the other lanes it is the learner that most folds chose. A
-    lane of several learners without any validation value has no choice: all of its learners lead.
+    Controls and ensembles stand for themselves. Where folds rotate and each made its own choice, the row
+    that follows those choices leads the classical lane; in the other lanes it is the learner that most folds
+    chose. A lane of several learners without any validation value has no choice: all of its learners lead.
 
     Args:
         scoreboard: Scoreboard rows of one modality.
@@ -38,11 +39,11 @@ def mark_leaders(scoreboard: pd.DataFrame, selection: pd.DataFrame, tasks: pd.Da
     }
     regression = scoreboard["metric"].isin(REGRESSION_METRICS).rename("regression")
     leader = pd.Series(False, index=scoreboard.index)
-    for (source, family, protocol, size, lane, numeric), rows in scoreboard.groupby([*_GROUP, regression]):
+    cells: Iterable[tuple[Any, pd.DataFrame]] = scoreboard.groupby([*_GROUP, regression])
+    for (source, family, protocol, size, lane, numeric), rows in cells:
         candidates = sorted(set(rows["learner"]))
-        names = _leaders(
-            str(lane), candidates, places.get((source, family, protocol), ()), selection, str(family), bool(numeric), size
-        )
+        found = places.get((source, family, protocol), [])
+        names = _leaders(lane, candidates, found, selection, family, bool(numeric), int(size))
         leader[rows.index[rows["learner"].isin(names)]] = True
     return scoreboard.assign(leader=leader)
 
@@ -62,7 +63,13 @@ def _leaders(
         return [CHOSEN_CLASSICAL]
     votes = Counter(
         choose_learner(
-            selection, candidates, problem=problem, fold=fold, family=family, regression=regression, support_size=size
+            selection,
+            candidates,
+            problem=problem,
+            fold=fold,
+            family=family,
+            regression=regression,
+            support_size=size,
         )
         for problem, fold in places
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -43,7 +44,8 @@ def leading_predictions(
     leaders = largest(primary(marked[marked["leader"]]))
     wanted = leaders[leaders["metric"] == "auroc"].rename(columns={"task_family": "family"})
     wanted = wanted[[*_PLACE, "learner"]].drop_duplicates()
-    followed = [rows.assign(learner=name, lane=lane) for name, lane, rows in _followed(placed, selection)]
+    choices = _followed(placed, selection) if len(selection) else ()
+    followed = [rows.assign(learner=name, lane=lane) for name, lane, rows in choices]
     return pd.concat([placed, *followed]).merge(wanted, on=[*_PLACE, "learner"])
 
 
@@ -58,7 +60,8 @@ def _placed(predictions: pd.DataFrame, tasks: pd.DataFrame, episodes: pd.DataFra
 
 def _followed(placed: pd.DataFrame, selection: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     keys = ["problem", "fold", *_PLACE, "support_size"]
-    for (problem, fold, _, family, _, size), rows in placed.groupby(keys):
+    parts: Iterable[tuple[Any, pd.DataFrame]] = placed.groupby(keys)
+    for (problem, fold, _, family, _, size), rows in parts:
         for name, (lanes, lane) in _FOLLOWED.items():
             candidates = rows.loc[rows["lane"].isin(lanes), "learner"].unique().tolist()
             chosen = choose_learner(

@@ -20,9 +20,12 @@ def losses(scoreboard: pd.DataFrame, tasks: pd.DataFrame, attrition: pd.DataFram
     """
     sentences = []
     if len(attrition):
-        need(attrition, ("lost",), "attrition")
-        lost = float(attrition["lost"].sum())
-        sentences.append(f"Ingestion set {whole(lost)} rows aside; the table of attrition says at which step.")
+        need(attrition, ("source", "lost"), "attrition")
+        steps = attrition[attrition["lost"] > 0]
+        sentences.append(
+            f"Ingestion and task construction set something aside at {len(steps)} steps in "
+            f"{steps['source'].nunique()} sources; the table of attrition lists them all."
+        )
     if len(tasks):
         need(tasks, ("n_examples", "lost_examples", "capped_examples"), "tasks")
         kept, lost, capped = (
@@ -37,8 +40,8 @@ def losses(scoreboard: pd.DataFrame, tasks: pd.DataFrame, attrition: pd.DataFram
     values = primary(scoreboard)
     undefined = int(values["value"].isna().sum())
     sentences.append(
-        f"{undefined} of {len(values)} values of the primary metrics are undefined (a query set of one class, "
-        "or a constant prediction); they are shown as undefined and never counted as 0 or .5."
+        f"{undefined} of {len(values)} values of the primary metrics are undefined (query sets of one class, "
+        "or constant predictions); they are shown as undefined and never counted as 0 or .5."
         if undefined
         else f"All {len(values)} values of the primary metrics are defined."
     )

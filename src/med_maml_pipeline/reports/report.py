@@ -20,19 +20,10 @@ from med_maml_pipeline.reports.evidence import Evidence
 from med_maml_pipeline.reports.headline import headline
 from med_maml_pipeline.reports.leaders import mark_leaders
 from med_maml_pipeline.reports.scoreboard_table import COLUMNS, board_table
-from med_maml_pipeline.reports.sections import Part, modality_part
-from med_maml_pipeline.reports.wording import DEFINITIONS, metric_label
+from med_maml_pipeline.reports.sections import Block, Part, modality_part
+from med_maml_pipeline.reports.wording import DEFINITIONS, TERMS, metric_label
 
 __all__ = ["render_report"]
-
-TERMS = {
-    "Support, query": "The labelled examples a learner adapts on, and the examples it is judged on. No patient or molecule is in both.",
-    "Lane": "A family of learners: optimisation (MAML), metric (prototypes), model, transfer (pre-train, then tune), classical, control.",
-    "Best classical": "The classical learner that did best on validation tasks; it sees the support of the task only.",
-    "Zero-shot prior": "The mean prediction of the source tasks: no support is used. Beating it is what proves adaptation.",
-    "Interval": "95 % bootstrap over tasks, then over the supports drawn within a task.",
-    "Waiver": "A protocol in which groups overlap between meta-splits on purpose, to compare with published numbers. It flatters.",
-}
 
 
 def render_report(
@@ -60,23 +51,27 @@ def render_report(
     has_figures = any(view.json for part in parts for block in part.blocks for view in block.figures)
     scripts = [plotly_script()] if has_figures else []
     scripts.append(page_script())
-    return environment().get_template("report.html.j2").render(
-        title="Report: " + (", ".join(sorted(set(scoreboard["modality"]))) or "no results"),
-        subtitle=_subtitle(scoreboard, provenance),
-        headline=headline(lines),
-        comparison=comparison_table(lines),
-        sentences=[line.sentence for line in lines],
-        contents=_contents(parts),
-        board=board_table(marked),
-        columns=COLUMNS,
-        parts=parts,
-        definitions=[*TERMS.items(), *((metric_label(name), text) for name, text in DEFINITIONS.items())],
-        provenance=list(_facts(provenance)),
-        has_figures=has_figures,
-        policy=content_security_policy(*scripts),
-        css=stylesheet(),
-        plotly_js=plotly_script() if has_figures else "",
-        script=page_script(),
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            title="Report: " + (", ".join(sorted(set(scoreboard["modality"]))) or "no results"),
+            subtitle=_subtitle(scoreboard, provenance),
+            headline=headline(lines),
+            comparison=comparison_table(lines),
+            sentences=[line.sentence for line in lines],
+            contents=_contents(parts),
+            board=board_table(marked),
+            columns=COLUMNS,
+            parts=parts,
+            definitions=[*TERMS.items(), *((metric_label(name), text) for name, text in DEFINITIONS.items())],
+            provenance=list(_facts(provenance)),
+            has_figures=has_figures,
+            policy=content_security_policy(*scripts),
+            css=stylesheet(),
+            plotly_js=plotly_script() if has_figures else "",
+            script=page_script(),
+        )
     )
 
 
@@ -99,19 +94,22 @@ def _verdict(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> list[Ver
 
 
 def _subtitle(scoreboard: pd.DataFrame, provenance: Mapping[str, object]) -> str:
-    facts = [f"{name.replace('_', ' ')} {provenance[name]}" for name in ("run_id", "git_commit") if name in provenance]
+    facts = [
+        f"{name.replace('_', ' ')} {provenance[name]}"
+        for name in ("run_id", "git_commit")
+        if name in provenance
+    ]
     seeds = ", ".join(str(seed) for seed in sorted(set(scoreboard["seed"])))
     return " · ".join([*facts, *([f"seed {seeds}"] if seeds else [])])
 
 
-def _contents(parts: Sequence[Part]) -> list[tuple[str, str]]:
-    modalities = [(part.anchor, part.title) for part in parts]
+def _contents(parts: Sequence[Part]) -> list[tuple[str, str, tuple[Block, ...]]]:
     return [
-        ("verdict", "Verdict"),
-        ("scoreboard", "Scoreboard"),
-        *modalities,
-        ("definitions", "Definitions"),
-        ("provenance", "Provenance"),
+        ("verdict", "Verdict", ()),
+        ("scoreboard", "Scoreboard", ()),
+        *((part.anchor, part.title, part.blocks) for part in parts),
+        ("definitions", "Definitions", ()),
+        ("provenance", "Provenance", ()),
     ]
 
 

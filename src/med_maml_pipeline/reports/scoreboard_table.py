@@ -6,22 +6,28 @@ Cells are formatted here once, in Python; the script on the page only filters, s
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from med_maml_pipeline.metrics.scores import LOWER_IS_BETTER
 from med_maml_pipeline.reports.board import in_order, largest, primary
-from med_maml_pipeline.reports.wording import estimate, learner_label, metric_label, quantity, support_label, whole
+from med_maml_pipeline.reports.wording import (
+    estimate,
+    family_label,
+    learner_label,
+    metric_label,
+    quantity,
+    support_label,
+    whole,
+)
 
 __all__ = ["COLUMNS", "BoardTable", "board_table", "embedded_json"]
 
 COLUMNS = {
-    "modality": "Modality",
     "source": "Source",
     "family": "Family",
-    "protocol": "Protocol",
-    "fold": "Fold",
     "support": "Support",
     "lane": "Lane",
     "learner": "Learner",
@@ -31,6 +37,9 @@ COLUMNS = {
     "prior": "Difference to prior",
     "tasks": "Tasks",
     "episodes": "Episodes",
+    "fold": "Fold",
+    "protocol": "Protocol",
+    "modality": "Modality",
     "fit": "Meta-training, s",
     "adapt": "Adaptation, s per task",
     "memory": "Peak memory, MiB",
@@ -48,7 +57,7 @@ class BoardTable:
         total: Number of rows in all.
     """
 
-    shown: tuple[dict[str, str], ...]
+    shown: tuple[Mapping[Hashable, str], ...]
     embedded: str
     total: int
 
@@ -85,7 +94,7 @@ def _cells(rows: pd.DataFrame) -> pd.DataFrame:
         {
             "modality": rows["modality"].astype(str),
             "source": rows["source"].astype(str),
-            "family": rows["task_family"].astype(str),
+            "family": list(map(family_label, rows["task_family"], rows["protocol"])),
             "protocol": rows["protocol"].astype(str),
             "fold": rows["fold"].astype(str),
             "support": support,
@@ -128,7 +137,7 @@ def _signs(rows: pd.DataFrame, low: str, high: str) -> list[str]:
 
 def _columnar(cells: pd.DataFrame) -> dict[str, dict[str, list[str] | list[int]]]:
     """Each column as levels and codes: most cells repeat."""
-    columns = {}
+    columns: dict[str, dict[str, list[str] | list[int]]] = {}
     for name in cells:
         codes, levels = pd.factorize(cells[name].astype(str))
         columns[str(name)] = {"levels": [str(level) for level in levels], "codes": codes.tolist()}

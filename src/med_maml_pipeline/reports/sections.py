@@ -18,8 +18,8 @@ from med_maml_pipeline.reports.tables import Table, attrition_table, audit_table
 __all__ = ["Block", "FigureView", "Part", "modality_part"]
 
 SELECTION_TEXT = (
-    "Every learner, classical ones and controls included, was tuned on validation tasks only, on stored episodes "
-    "that are the same for all. Test tasks were touched once, after every choice was made."
+    "Every learner, classical ones and controls included, was tuned on validation tasks only, on stored "
+    "episodes that are the same for all. Test tasks were touched once, after every choice was made."
 )
 AUDIT_TEXT = (
     "Counts of tasks and groups that two meta-splits share, and of groups on both sides of an episode. "
@@ -71,7 +71,12 @@ def modality_part(scoreboard: pd.DataFrame, evidence: Evidence) -> Part:
         Block("by-task", "Task by task", figures=_views(figures, "forest")),
         Block("curves", "Discrimination and calibration", figures=_views(figures, "roc", "reliability")),
         Block("training", "Meta-training", figures=_views(figures, "learning")),
-        Block("selection", "How learners were chosen", (SELECTION_TEXT,), tables=(selection_table(evidence.selection),)),
+        Block(
+            "selection",
+            "How learners were chosen",
+            (SELECTION_TEXT,),
+            tables=(selection_table(evidence.selection),),
+        ),
         Block(
             "cohort",
             "Cohort, and what was lost",

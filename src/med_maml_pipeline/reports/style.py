@@ -85,7 +85,7 @@ def lane_rank(lane: str) -> int:
     return order.index(lane) if lane in order else len(order)
 
 
-def translucent(colour: str, alpha: float = 0.15) -> str:
+def translucent(colour: str, alpha: float = 0.1) -> str:
     """``#rrggbb`` as ``rgba(…)``, for interval bands."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,11 +13,23 @@ from med_maml_pipeline.reports.wording import learner_label, metric_label, numbe
 __all__ = ["Table", "attrition_table", "audit_table", "selection_table", "task_table"]
 
 TASKS = (
-    "source", "family", "protocol", "meta_split", "task_id", "n_examples", "n_groups", "lost_examples", "capped_examples"
+    "source", "family", "protocol", "meta_split", "task_id",
+    "n_examples", "n_groups", "lost_examples", "capped_examples",
 )  # fmt: skip
 ATTRITION = ("source", "table", "step", "kept", "lost")
 AUDIT = ("problem", "fold", "protocol", "check", "overlaps", "verdict")
-SELECTION = ("problem", "fold", "family", "learner", "support_size", "settings", "metric", "value", "n_episodes", "chosen")
+SELECTION = (
+    "problem",
+    "fold",
+    "family",
+    "learner",
+    "support_size",
+    "settings",
+    "metric",
+    "value",
+    "n_episodes",
+    "chosen",
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,7 @@ def task_table(tasks: pd.DataFrame) -> Table:
 
 
 def attrition_table(attrition: pd.DataFrame) -> Table:
-    """The cohort account: rows kept and lost at each step of ingestion, in order.
+    """The cohort account: what each step of ingestion and task construction kept and lost, in order.
 
     Args:
         attrition: ``source, table, step, kept, lost``.
@@ -79,7 +92,7 @@ def attrition_table(attrition: pd.DataFrame) -> Table:
         for row in attrition.itertuples(index=False)
     ]
     return Table(
-        caption="Cohort attrition: rows kept and lost at each step",
+        caption="Cohort attrition: what each step kept and lost (rows unless the step says otherwise)",
         header=("Source", "Table", "Step", "Kept", "Lost"),
         rows=tuple(rows),
         numeric=frozenset({3, 4}),
@@ -98,7 +111,8 @@ def audit_table(audit: pd.DataFrame) -> Table:
         need(audit, AUDIT, "leakage audit")
         keys = ["problem", "protocol", "check", "verdict"]
         for key, part in audit.groupby(keys, sort=True):
-            rows.append((*map(str, key[:3]), whole(len(part)), whole(float(part["overlaps"].sum())), str(key[3])))
+            overlaps = whole(part["overlaps"].to_numpy(dtype=float).sum())
+            rows.append((*map(str, key[:3]), whole(len(part)), overlaps, str(key[3])))
     return Table(
         caption="Leakage audit",
         header=("Problem", "Protocol", "Check", "Folds", "Overlaps", "Verdict"),
@@ -125,7 +139,7 @@ def selection_table(selection: pd.DataFrame) -> Table:
                     str(key[0]),
                     str(key[1]),
                     learner_label(str(key[2])),
-                    whole(float(key[3])),
+                    whole(float(str(key[3]))),
                     whole(part["settings"].astype(str).nunique()),
                     _settings(chosen["settings"]),
                     f"{metric_label(str(key[4]))} {number(float(chosen['value'].mean()))}",
@@ -142,5 +156,11 @@ def selection_table(selection: pd.DataFrame) -> Table:
 
 
 def _settings(chosen: pd.Series) -> str:
-    return " / ".join(sorted({str(settings) for settings in chosen})) or "–"
+    return " / ".join(sorted({_readable(str(settings)) for settings in chosen})) or "–"
 
+
+def _readable(settings: str) -> str:
+    """``{"adapt": {"rate": 0.1}}`` as ``rate 0.1``."""
+    parts = json.loads(settings).values()
+    facts = [f"{name} {value}" for part in parts for name, value in part.items()]
+    return ", ".join(facts) or "no setting to choose"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from med_maml_pipeline.metrics.choice import CHOSEN_CLASSICAL, CHOSEN_OURS
-from med_maml_pipeline.reports.board import Group, groups, in_order, largest, primary
-from med_maml_pipeline.reports.style import lane_colour
+from med_maml_pipeline.reports.board import Group, groups, largest, primary
+from med_maml_pipeline.reports.style import lane_colour, lane_rank
 from med_maml_pipeline.reports.wording import metric_label, number
 
 __all__ = ["terminal_scoreboard"]
 
-SHORT = {
+SHORT: dict[str, str] = {
     "maml": "MAML",
     "protonet": "Proto",
     "linear_probe": "probe",
@@ -26,8 +27,9 @@ SHORT = {
     "untrained": "untr.",
     "forest_on_features": "f.o.f.",
     CHOSEN_OURS: "ours",
-    CHOSEN_CLASSICAL: "class.",
 }
+
+"""Learner to a column title of at most six letters, in the order of the columns."""
 
 
 def terminal_scoreboard(scoreboard: pd.DataFrame) -> Table:
@@ -43,20 +45,24 @@ def terminal_scoreboard(scoreboard: pd.DataFrame) -> Table:
         A rich table. Learners stand in the order of their lanes, in the lanes' colours.
     """
     rows = largest(primary(scoreboard))
-    learners = in_order(rows).drop_duplicates("learner")[["learner", "lane"]]
-    ranked = in_order(rows.assign(modality="", source="", task_family="", protocol="", metric="", support_size=0))
-    order = list(dict.fromkeys(ranked["learner"]))
-    lanes = dict(zip(learners["learner"], learners["lane"], strict=True))
+    rows = rows[rows["learner"] != CHOSEN_CLASSICAL]  # the triangles already speak of it
+    lanes = dict(zip(rows["learner"], rows["lane"], strict=True))
     table = Table(
-        title="Primary metric at the largest support size (▲ better, ▼ worse than the best classical learner)",
+        title="Primary metric, largest support size (▲ better, ▼ worse than the best classical learner)",
         caption="Research use only, not a medical device.",
+        box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("source", max_width=20, overflow="fold")
-    table.add_column("family", max_width=13, overflow="fold")
-    table.add_column("support", justify="right", no_wrap=True)
-    table.add_column("metric", no_wrap=True)
+    table.add_column("source\nfamily", max_width=22, overflow="fold")
+    table.add_column("support\nmetric", no_wrap=True)
+    order = sorted(
+        lanes,
+        key=lambda learner: (
+            lane_rank(lanes[learner]),
+            list(SHORT).index(learner) if learner in SHORT else 99,
+        ),
+    )
     for learner in order:
         style = lane_colour(lanes[learner])
         table.add_column(SHORT.get(learner, learner[:6]), justify="right", no_wrap=True, header_style=style)
@@ -65,10 +71,10 @@ def terminal_scoreboard(scoreboard: pd.DataFrame) -> Table:
     return table
 
 
-def _heads(group: Group) -> tuple[str, str, str, str]:
-    family = group.family if group.protocol == "disjoint" else f"{group.family} ({group.protocol})"
-    support = f"{group.size}/class" if group.per_class else f"{group.size}"
-    return group.source, family, support, metric_label(group.metric).split()[0]
+def _heads(group: Group) -> tuple[str, str]:
+    size = f"{group.size}/class" if group.per_class else f"{group.size} in all"
+    waiver = "" if group.protocol == "disjoint" else f" ({group.protocol})"
+    return f"{group.source}\n{group.family}{waiver}", f"{size}\n{metric_label(group.metric).split()[0]}"
 
 
 def _value(group: Group, learner: str) -> Text:

@@ -9,8 +9,10 @@ __all__ = [
     "DEFINITIONS",
     "LEARNER_LABELS",
     "METRIC_LABELS",
+    "TERMS",
     "UNDEFINED",
     "estimate",
+    "family_label",
     "learner_label",
     "metric_label",
     "number",
@@ -56,20 +58,38 @@ METRIC_LABELS: dict[str, str] = {
 }
 
 DEFINITIONS: dict[str, str] = {
-    "auroc": "Probability that a random positive is ranked above a random negative; one-vs-rest and averaged over "
-    "the classes present for more than two. Chance is .5. Undefined when the query set has one class.",
+    "auroc": "Probability that a random positive is ranked above a random negative; with more than two "
+    "classes each against the rest, averaged. Chance is .5. Undefined when the query set has one class.",
     "auprc": "Average precision. Chance is the share of positives, so it is not comparable between tasks.",
     "delta_auprc": "AUPRC minus the share of positives in the query set. Chance is 0.",
     "accuracy": "Share of queries whose most probable class is right.",
     "balanced_accuracy": "Mean over classes of the share found. Chance is one over the number of classes.",
     "macro_f1": "Mean over classes of the harmonic mean of precision and recall.",
     "brier": "Mean squared error of the predicted probabilities. Lower is better.",
-    "ece": "Mean gap between stated confidence and observed frequency over 15 bins of equal width. Lower is better.",
+    "ece": "Mean gap between stated probability and observed frequency, over 15 bins of equal width. "
+    "Lower is better.",
     "r2": "Share of variance explained; negative when worse than the query's mean.",
     "spearman": "Rank correlation of prediction and truth. Undefined when either is constant.",
     "mae": "Mean absolute error, in the unit of the target. Lower is better.",
 }
 """Metric to a sentence a clinician can use."""
+
+TERMS: dict[str, str] = {
+    "Support, query": "The labelled examples a learner adapts on, and the examples it is judged on. "
+    "No group (patient, molecule) is in both.",
+    "Lane": "A family of learners: optimisation (MAML), metric (prototypes), model, transfer (pre-train, "
+    "then tune), classical, control, ensemble.",
+    "Best of ours": "The learner of the lanes optimisation, metric, model and transfer with the best value "
+    "on validation tasks.",
+    "Best classical": "The classical learner with the best value on validation tasks. It learns from the "
+    "support alone.",
+    "Zero-shot prior": "The mean prediction of the source tasks: no support is used. Beating it is what "
+    "proves adaptation. Not defined where the tasks' targets share no meaning.",
+    "Interval": "95 % bootstrap over tasks, then over the supports drawn within a task.",
+    "Waiver": "A protocol in which groups overlap between meta-splits on purpose, to compare with published "
+    "numbers. It flatters.",
+}
+"""The report's nouns."""
 
 
 def learner_label(name: str) -> str:
@@ -82,10 +102,14 @@ def metric_label(name: str) -> str:
     return METRIC_LABELS.get(name, name.replace("_", " "))
 
 
+def family_label(family: str, protocol: str = "disjoint") -> str:
+    """A task family, with the waiver's name where one was declared."""
+    return family if protocol == "disjoint" else f"{family} ({protocol} protocol)"
+
+
 def source_label(source: str, family: str, protocol: str = "disjoint") -> str:
     """``source · family``, with the waiver's name where one was declared."""
-    label = f"{source} · {family}"
-    return label if protocol == "disjoint" else f"{label} ({protocol} protocol)"
+    return f"{source} · {family_label(family, protocol)}"
 
 
 def support_label(size: float, per_class: bool) -> str:

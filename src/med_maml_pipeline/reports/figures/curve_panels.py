@@ -34,17 +34,19 @@ def curve_figure(
     panels = list(_panels(leading))
     if not panels:
         return absent(title, "Only tasks with classes have such curves, and this run judged none.")
-    facets = Facets(title, caption, [Facet(name, *axes, SIDE_PX) for name, _ in panels])
-    for number, (_, rows) in enumerate(panels):
+    facets = Facets(title, caption, [Facet(name, *axes, SIDE_PX, size) for name, size, _ in panels])
+    for number, (_, _, rows) in enumerate(panels):
         facets.reference(number, [0, 1], [0, 1])
         for line in lines_of(rows.assign(leader=True)):
             facets.add(number, trace(line), legend=line.label, rank=line.rank)
         for which in "xy":
-            facets.axis(number, which, range=[-0.02, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".2f")
+            facets.axis(
+                number, which, range=[-0.02, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".2f"
+            )
     return facets.finish()
 
 
-def _panels(leading: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def _panels(leading: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     for (source, family, protocol), rows in leading.groupby(["source", "family", "protocol"], sort=True):
         size = support_label(rows["support_size"].max(), bool(rows["n_shot"].notna().any()))
-        yield f"{source_label(str(source), str(family), str(protocol))}, {size}", rows
+        yield source_label(str(source), str(family), str(protocol)), size, rows

@@ -17,7 +17,7 @@ from med_maml_pipeline.reports.wording import plain
 
 __all__ = ["Facet", "Facets", "absent"]
 
-TITLE_PX = 30  # a facet's title above its frame
+TITLE_PX = 46  # a facet's title and note above its frame
 FOOT_PX = 52  # ticks and axis title below it
 GAP_PX = 66  # tick labels and axis title left of it
 TOP_PX = 96  # the figure's title and legend
@@ -30,6 +30,7 @@ class Facet:
 
     Attributes:
         title: Shown above the panel.
+        note: A second line below the title, in lighter print.
         x_title: Title of its x axis, with the unit.
         y_title: Title of its y axis, with the unit.
         height: Height of the frame in pixels.
@@ -39,6 +40,7 @@ class Facet:
     x_title: str
     y_title: str
     height: int = 220
+    note: str = ""
 
 
 class Facets:
@@ -64,7 +66,13 @@ class Facets:
         self._named: set[str] = set()
 
     def add(
-        self, facet: int, trace: go.Scatter, *, legend: str | None = None, swatch: bool = True, rank: int = 1000
+        self,
+        facet: int,
+        trace: go.Scatter,
+        *,
+        legend: str | None = None,
+        swatch: bool = True,
+        rank: int = 1000,
     ) -> None:
         """Adds a trace to a panel.
 
@@ -96,9 +104,7 @@ class Facets:
 
     def finish(self) -> go.Figure:
         """Sets domains, titles and legend, and returns the figure."""
-        rows = [
-            self._facets[i : i + self._columns] for i in range(0, len(self._facets), self._columns)
-        ]
+        rows = [self._facets[i : i + self._columns] for i in range(0, len(self._facets), self._columns)]
         heights = [max(facet.height for facet in row) + TITLE_PX + FOOT_PX for row in rows]
         total = sum(heights)
         for number, facet in enumerate(self._facets):
@@ -114,7 +120,7 @@ class Facets:
                     f"yaxis{suffix}": {**y_axis, "title": {"text": facet.y_title}},
                 }
             )
-            self._panel_title(suffix, facet.title)
+            self._panel_title(suffix, facet)
         self.figure.update_layout(
             template=TEMPLATE,
             title={"text": self._title, "y": 1, "yanchor": "top", "yref": "container", "pad": {"t": 14}},
@@ -125,20 +131,24 @@ class Facets:
                 "caption": self._caption,
                 "facets": [facet.height for facet in self._facets],
                 "columns": self._columns,
+                "title": TITLE_PX,
+                "foot": FOOT_PX,
                 "left": self._left,
             },
         )
         return self.figure
 
-    def _panel_title(self, suffix: str, text: str) -> None:
+    def _panel_title(self, suffix: str, facet: Facet) -> None:
         self.figure.add_annotation(
-            text=f"<b>{plain(text)}</b>",
+            text=f"<b>{plain(facet.title)}</b>" + (f"<br>{plain(facet.note)}" if facet.note else ""),
             xref=f"x{suffix} domain",
             yref=f"y{suffix} domain",
             x=0,
             y=1,
             xanchor="left",
             yanchor="bottom",
+            align="left",
+            xshift=8 - self._left if self._left > GAP_PX else 0,  # long tick labels leave room for it
             showarrow=False,
             font={"size": 12},
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,16 +16,23 @@ from med_maml_pipeline.metrics.judged import judged_predictions
 from med_maml_pipeline.metrics.scores import PRIMARY_METRICS
 from med_maml_pipeline.reports.board import ALL_FOLDS
 from med_maml_pipeline.reports.figures.facets import Facet, Facets, absent
-from med_maml_pipeline.reports.style import LANE_COLOURS, NEUTRAL
-from med_maml_pipeline.reports.wording import estimate, metric_label, plain, source_label, support_label
+from med_maml_pipeline.reports.style import NEUTRAL, lane_colour
+from med_maml_pipeline.reports.wording import (
+    estimate,
+    learner_label,
+    metric_label,
+    plain,
+    source_label,
+    support_label,
+)
 
 __all__ = ["forest_figure"]
 
 TITLE = "Task by task: best of ours minus best classical"
 CAPTION = (
-    "Both learners were chosen on validation tasks. Right of the dotted line ours is better. Each dot is a test task at the "
-    "largest support size, its bar a 95 % interval over the few supports drawn, so no more than a hint; the "
-    "diamond is the mean over tasks with its interval over tasks and supports."
+    "Both learners were chosen on validation tasks. Right of the dotted line ours is better. Each dot is a "
+    "test task at the largest support size, its bar a 95 % interval over the few supports drawn, so no more "
+    "than a hint; the diamond is the mean over tasks, with its interval over tasks and supports."
 )
 N_BOOTSTRAP = 1_000
 LABELLED = 45  # more tasks than this are drawn closer and named on hover only
@@ -36,6 +43,8 @@ LEFT_PX = 190
 class _Forest:
     contest: Contest
     metric: str
+    ours: Entry
+    classical: Entry
     tasks: list[tuple[str, Interval]]
     pooled: Interval
 
@@ -61,12 +70,15 @@ def forest_figure(
     if predictions.empty:
         return absent(TITLE, "No learner made a prediction on a test task.")
     judged = judged_predictions(predictions, tasks, episodes, costs)
-    forests = list(_forests(judged, selection, seed))
+    forests = list(_forests(judged, selection, seed)) if len(selection) else []
     if not forests:
-        return absent(TITLE, "No source has both a learner of ours and a classical one chosen on validation tasks.")
+        return absent(
+            TITLE, "No source has both a learner of ours and a classical one chosen on validation tasks."
+        )
+    labels = dict(zip(tasks["task_id"], tasks["label"].astype(str), strict=True))
     facets = Facets(TITLE, CAPTION, [_facet(forest) for forest in forests], columns=2, left=LEFT_PX)
     for number, forest in enumerate(forests):
-        _fill(facets, number, forest)
+        _fill(facets, number, forest, labels)
     return facets.finish()
 
 
@@ -80,9 +92,7 @@ def _forests(judged: pd.DataFrame, selection: pd.DataFrame, seed: int) -> Iterat
         ours, classical = (_chosen(contest, selection, lanes) for lanes in (OUR_LANES, (CLASSICAL_LANE,)))
         if ours is None or classical is None:
             continue
-        metric = PRIMARY_METRICS[contest.regression]
-        place = contest.metrics.index(metric)
-        yield _compare(contest, metric, ours.values[:, place], classical.values[:, place], seed)
+        yield _compare(contest, ours, classical, seed)
 
 
 def _chosen(contest: Contest, selection: pd.DataFrame, lanes: tuple[str, ...]) -> Entry | None:
@@ -99,62 +109,77 @@ def _chosen(contest: Contest, selection: pd.DataFrame, lanes: tuple[str, ...]) -
         )
         for fold in contest.folds
     }
-    return contest.following(choice, lanes[0])
+    used = {contest.entries[name].lane for name in choice.values() if name is not None}
+    return contest.following(choice, used.pop() if len(used) == 1 else "several")
 
 
-def _compare(contest: Contest, metric: str, ours: np.ndarray, classical: np.ndarray, seed: int) -> _Forest:
+def _compare(contest: Contest, ours: Entry, classical: Entry, seed: int) -> _Forest:
+    metric = PRIMARY_METRICS[contest.regression]
+    place = contest.metrics.index(metric)
+    own, other = ours.values[:, place], classical.values[:, place]
     names = contest.episodes["task_id"].to_numpy()
     rows = []
     for task in np.unique(names):
         mine = names == task
-        found = paired_difference(ours[mine], classical[mine], names[mine], seed=seed, n_bootstrap=N_BOOTSTRAP)
+        found = paired_difference(own[mine], other[mine], names[mine], seed=seed, n_bootstrap=N_BOOTSTRAP)
         rows.append((str(task), found))
-    rows.sort(key=lambda row: (np.isnan(row[1].mean), row[1].mean))
-    pooled = paired_difference(ours, classical, names, seed=seed, n_bootstrap=N_BOOTSTRAP)
-    return _Forest(contest, metric, rows, pooled)
+    rows.sort(key=lambda row: (not np.isnan(row[1].mean), row[1].mean))
+    pooled = paired_difference(own, other, names, seed=seed, n_bootstrap=N_BOOTSTRAP)
+    return _Forest(contest, metric, ours, classical, rows, pooled)
 
 
 def _facet(forest: _Forest) -> Facet:
-    contest, metric = forest.contest, metric_label(forest.metric)
+    contest, count = forest.contest, len(forest.tasks)
     size = support_label(contest.support_size, contest.n_shot is not None)
-    step = 15 if len(forest.tasks) <= LABELLED else 5
+    ours, classical = (_names(entry) for entry in (forest.ours, forest.classical))
     return Facet(
-        title=f"{source_label(contest.source, contest.family, contest.protocol)}, {size}",
-        x_title=f"difference in {metric}",
-        y_title="" if len(forest.tasks) <= LABELLED else f"{len(forest.tasks)} test tasks, in order",
-        height=max(90, step * (len(forest.tasks) + 3)),
+        title=source_label(contest.source, contest.family, contest.protocol),
+        x_title=f"difference in {metric_label(forest.metric)}",
+        y_title="" if count <= LABELLED else f"{count} test tasks, in order",
+        height=max(90, (15 if count <= LABELLED else 5) * (count + 3)),
+        note=f"{ours} − {classical}, {size}",
     )
 
 
-def _fill(facets: Facets, number: int, forest: _Forest) -> None:
-    labels = [task.rsplit("/", 1)[-1] for task, _ in forest.tasks]
-    intervals = [interval for _, interval in forest.tasks]
-    dots = _bars(intervals, list(range(2, len(intervals) + 2)), labels)
-    dots.marker = {"color": LANE_COLOURS["optimisation"], "size": 6 if len(labels) <= LABELLED else 4}
+def _names(entry: Entry) -> str:
+    return ", ".join(learner_label(name) for name in sorted(set(entry.learners)))
+
+
+def _fill(facets: Facets, number: int, forest: _Forest, labels: Mapping[str, str]) -> None:
+    names = [labels[task] for task, _ in forest.tasks]
+    colour = lane_colour(forest.ours.lane)
+    dots = _bars([interval for _, interval in forest.tasks], range(2, len(names) + 2), names)
+    dots.marker = {"color": colour, "size": 6 if len(names) <= LABELLED else 4}
     facets.add(number, dots)
     mean = _bars([forest.pooled], [0], ["mean over tasks"])
-    mean.marker = {"color": LANE_COLOURS["classical"], "symbol": "diamond", "size": 11}
+    mean.marker = {"color": colour, "symbol": "diamond", "size": 11}
     facets.add(number, mean)
-    span = [-1, len(labels) + 2]
+    span = [-1, len(names) + 2]
     facets.reference(number, [0, 0], span)
     ticks = {0: "<b>mean over tasks</b>"}
-    if len(labels) <= LABELLED:
-        ticks |= {place: plain(_short(label)) for place, label in enumerate(labels, start=2)}
-    facets.axis(
-        number, "y", tickvals=list(ticks), ticktext=list(ticks.values()), range=span, showgrid=False, tickfont={"size": 10}
-    )
-    facets.axis(number, "x", tickformat=".2f", nticks=6)
+    if len(names) <= LABELLED:
+        ticks |= {place: plain(_short(name)) for place, name in enumerate(names, start=2)}
+    ticked = {"tickvals": list(ticks), "ticktext": list(ticks.values()), "tickfont": {"size": 10}}
+    facets.axis(number, "y", range=span, showgrid=False, **ticked)
+    facets.axis(number, "x", tickformat=".2f", nticks=5, tickangle=0)
 
 
-def _bars(intervals: list[Interval], places: list[int], labels: list[str]) -> go.Scatter:
+def _bars(intervals: Sequence[Interval], places: Sequence[int], labels: Sequence[str]) -> go.Scatter:
     known = [not (np.isnan(one.low) or np.isnan(one.high)) for one in intervals]
     above = [round(one.high - one.mean, 4) if has else 0 for one, has in zip(intervals, known, strict=True)]
     below = [round(one.mean - one.low, 4) if has else 0 for one, has in zip(intervals, known, strict=True)]
     return go.Scatter(
         x=[None if np.isnan(one.mean) else round(one.mean, 4) for one in intervals],
-        y=places,
+        y=list(places),
         mode="markers",
-        error_x={"array": above, "arrayminus": below, "symmetric": False, "width": 0, "thickness": 1.2, "color": NEUTRAL},
+        error_x={
+            "array": above,
+            "arrayminus": below,
+            "symmetric": False,
+            "width": 0,
+            "thickness": 1.2,
+            "color": NEUTRAL,
+        },
         text=[
             f"{plain(label)}: {estimate(one.mean, one.low, one.high, difference=True)}"
             for label, one in zip(labels, intervals, strict=True)

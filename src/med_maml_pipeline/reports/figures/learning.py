@@ -34,7 +34,9 @@ def learning_figure(history: pd.DataFrame, lanes: dict[str, str]) -> go.Figure:
     if curves.empty:
         return absent(TITLE, "No learner of this run logged a learning curve.")
     problems = sorted(curves["problem"].unique())
-    frames = [Facet(str(problem), "meta-training step", "loss, nats or squared units") for problem in problems]
+    frames = [
+        Facet(str(problem), "meta-training step", "loss, nats or squared units") for problem in problems
+    ]
     facets = Facets(TITLE, CAPTION, frames)
     order = sorted(curves["learner"].unique(), key=lambda name: (lane_rank(lanes.get(name, "")), name))
     for number, problem in enumerate(problems):

@@ -22,7 +22,7 @@ CAPTION = (
     "that touches the line shows no difference. Bars are 95 % bootstrap intervals over tasks and supports."
 )
 STEP_PX = 13  # between two lanes of one source
-LEFT_PX = 150
+LEFT_PX = 140
 
 _VALUE = ("value", "ci_low", "ci_high")
 _DIFFERENCE = ("diff_to_classical", "diff_low", "diff_high")
@@ -49,8 +49,9 @@ def overview_figure(scoreboard: pd.DataFrame) -> go.Figure:
     for metric, rows in by_metric.items():
         height = STEP_PX * sum(len(list(lines_of(row.rows))) + 2 for row in rows)
         name = metric_label(metric)
-        frames.append(Facet(name, name, "", height))
-        frames.append(Facet(f"{name}: difference to best classical", f"difference in {name}", "", height))
+        frames.append(Facet(name, name, "", height, "value"))
+        note = "difference to best classical"
+        frames.append(Facet(name, f"difference in {name}", "", height, note))
     facets = Facets(TITLE, CAPTION, frames, columns=2, left=LEFT_PX)
     for number, rows in enumerate(by_metric.values()):
         _fill(facets, 2 * number, rows)
@@ -70,11 +71,16 @@ def _fill(facets: Facets, first: int, panels: Sequence[Group]) -> None:
                 trace.marker = {"color": line.colour, "symbol": line.symbol, "size": 8}
                 facets.add(first + offset, trace, legend=line.label, rank=line.rank)
         place += len(lines) + 2
-    labels = [f"{plain(panel.label)}<br>{support_label(panel.size, panel.per_class)}" for panel in panels]
+    labels = [
+        "<br>".join(
+            (plain(panel.source), plain(panel.family_label), support_label(panel.size, panel.per_class))
+        )
+        for panel in panels
+    ]
     span = [-1.5, place - 0.5]
     for offset in (0, 1):
         facets.axis(first + offset, "y", tickvals=ticks, ticktext=labels, range=span[::-1])
-        facets.axis(first + offset, "x", tickformat=".2f", nticks=7)
+        facets.axis(first + offset, "x", tickformat=".2f", nticks=6, tickangle=0)
     facets.reference(first + 1, [0, 0], span)
     if panels[0].metric == "auroc":
         facets.reference(first, [0.5, 0.5], span)

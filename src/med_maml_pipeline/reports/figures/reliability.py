@@ -19,6 +19,8 @@ CAPTION = (
     "dotted line a stated 30 % comes true 30 % of the time. Dots grow with the number of queries behind them."
 )
 
+N_BINS = 10  # coarser than the calibration error's: a curve of sparse bins shows mostly noise
+
 
 def reliability_figure(leading: pd.DataFrame) -> go.Figure:
     """Reliability curves, one panel per source and family.
@@ -30,7 +32,7 @@ def reliability_figure(leading: pd.DataFrame) -> go.Figure:
 
 
 def _curve(line: Line) -> go.Scatter:
-    bins = reliability_bins(line.rows, by=("lane",))
+    bins = reliability_bins(line.rows, by=("lane",), n_bins=N_BINS)
     share = np.sqrt(bins["count"] / bins["count"].sum())
     name = plain(", ".join(sorted(line.rows["learner"].map(learner_label).unique())))
     return go.Scatter(
@@ -40,5 +42,7 @@ def _curve(line: Line) -> go.Scatter:
         line={"color": line.colour, "dash": line.dash, "width": 1.5},
         marker={"color": line.colour, "symbol": line.symbol, "size": (4 + 10 * share).round(1).tolist()},
         customdata=bins["count"].tolist(),
-        hovertemplate=f"{name}<br>stated %{{x:.2f}}, observed %{{y:.2f}}, %{{customdata}} queries<extra></extra>",
+        hovertemplate=(
+            f"{name}<br>stated %{{x:.2f}}, observed %{{y:.2f}}, %{{customdata}} queries<extra></extra>"
+        ),
     )

@@ -37,5 +37,5 @@ def _curve(line: Line) -> go.Scatter:
         y=points["tpr"].round(3).tolist(),
         mode="lines",
         line={"color": line.colour, "dash": line.dash, "width": 2},
-        hovertemplate=f"{name}<br>false-positive rate %{{x:.2f}}, true-positive rate %{{y:.2f}}<extra></extra>",
+        hovertemplate=f"{name}<br>false %{{x:.2f}}, true %{{y:.2f}}<extra></extra>",
     )

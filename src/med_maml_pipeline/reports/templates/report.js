@@ -129,20 +129,20 @@
 
 // Figures: panels re-flow to the width of the page, colours follow its light or dark scheme.
 (() => {
-  const TITLE = 30, FOOT = 52, NARROWEST = 250;
+  const NARROWEST = 250;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const config = { displaylogo: false, responsive: false, displayModeBar: false, scrollZoom: false };
   const figures = [];
 
   function reflow(layout, width) {
-    const { facets, columns: most, left } = layout.meta;
+    const { facets, columns: most, left, title, foot } = layout.meta;
     const columns = Math.max(1, Math.min(most, Math.floor(width / (NARROWEST + left))));
     const rows = [];
-    facets.forEach((height, i) => { rows[Math.floor(i / columns)] = Math.max(rows[Math.floor(i / columns)] || 0, height + TITLE + FOOT); });
+    facets.forEach((height, i) => { rows[Math.floor(i / columns)] = Math.max(rows[Math.floor(i / columns)] || 0, height + title + foot); });
     const total = rows.reduce((sum, height) => sum + height, 0);
     facets.forEach((height, i) => {
       const row = Math.floor(i / columns), column = i % columns, suffix = i ? i + 1 : "";
-      const top = total - rows.slice(0, row).reduce((sum, h) => sum + h, 0) - TITLE;
+      const top = total - rows.slice(0, row).reduce((sum, h) => sum + h, 0) - title;
       layout[`xaxis${suffix}`].domain = [(column + left * columns / width) / columns, (column + 0.98) / columns];
       layout[`yaxis${suffix}`].domain = [(top - height) / total, top / total];
     });
@@ -161,14 +161,23 @@
 
   function swatch(trace) {
     const marks = { circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", x: "✕", cross: "✚", star: "★" };
-    const dashes = { solid: "━━", dash: "╍╍", dot: "┅┅", dashdot: "╍┅", longdash: "━ ━" };
-    const mark = document.createElement("span");
-    mark.setAttribute("aria-hidden", "true");
-    const line = trace.mode && trace.mode.includes("lines") ? dashes[(trace.line || {}).dash || "solid"] : "";
-    const dot = trace.mode && trace.mode.includes("markers") ? marks[(trace.marker || {}).symbol] || "○" : "";
-    mark.textContent = line + dot;
-    mark.style.color = (trace.marker && trace.marker.color) || (trace.line && trace.line.color);
-    return mark;
+    const dashes = { solid: "", dash: "6 4", dot: "2 3", dashdot: "6 3 2 3", longdash: "10 4" };
+    const colour = (trace.marker && trace.marker.color) || trace.line.color;
+    const box = document.createElement("span");
+    box.setAttribute("aria-hidden", "true");
+    box.style.color = colour;
+    if (trace.mode.includes("lines")) {
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      const line = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "line"));
+      const look = { x1: 0, y1: 5, x2: 26, y2: 5, stroke: colour, "stroke-width": 2.5 };
+      look["stroke-dasharray"] = dashes[trace.line.dash || "solid"];
+      for (const [name, value] of Object.entries(look)) line.setAttribute(name, value);
+      svg.setAttribute("width", 26);
+      svg.setAttribute("height", 10);
+      box.append(svg);
+    }
+    if (trace.mode.includes("markers")) box.append(marks[trace.marker.symbol] || "○");
+    return box;
   }
 
   function decode(label) {
