@@ -57,9 +57,16 @@ def choose_learner(
         return None
     if (rows["family"] == family).any():
         rows = rows[rows["family"] == family]
+    return _highest(_nearest(rows, support_size))
+
+
+def _nearest(rows: pd.DataFrame, support_size: int) -> pd.DataFrame:
     distance = (rows["support_size"] - support_size).abs()
-    nearest = rows.loc[distance == distance.min(), "support_size"].min()
-    rows = rows[rows["support_size"] == nearest]
+    return rows[rows["support_size"] == rows.loc[distance == distance.min(), "support_size"].min()]
+
+
+def _highest(rows: pd.DataFrame) -> str:
+    """The learner with the highest mean over its validation episodes."""
     total = (rows["value"] * rows["n_episodes"]).groupby(rows["learner"]).sum()
     mean = total / rows.groupby("learner")["n_episodes"].sum()
     return str(mean.sort_index().idxmax())

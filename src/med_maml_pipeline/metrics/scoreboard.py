@@ -31,14 +31,9 @@ def build_scoreboard(
 ) -> pd.DataFrame:
     """Scores every learner on the same stored test episodes and sets it against the references.
 
-    A cell is a source, family, protocol, kind of target (classes or numbers), support size and metric; its
-    value is the mean over tasks of the mean over draws. Rows with fold ``all`` run over all folds; where
-    there are several, each fold has its own rows too, and the learners `CHOSEN_OURS` and `CHOSEN_CLASSICAL`
-    follow, fold by fold, the learner that validation tasks chose.
-
-    Differences are value minus reference on the same episodes, whichever direction is better. The classical
-    reference is chosen per fold on validation episodes. They are blank where there is no reference, and in
-    the rows of the reference itself.
+    The value of a cell is the mean over tasks of the mean over draws. Differences are value minus reference
+    on the same episodes, blank where there is no reference and in the rows of the reference itself. The
+    classical reference is chosen per fold on validation episodes. ``docs/evaluation.md`` has the details.
 
     Args:
         predictions: Test predictions of all learners (columns as in ``docs/architecture.md``, as for all).
@@ -51,7 +46,7 @@ def build_scoreboard(
         n_bootstrap: Replicates.
 
     Returns:
-        The columns of `SCOREBOARD_COLUMNS`; see ``docs/evaluation.md``.
+        `SCOREBOARD_COLUMNS`; fold ``all``, then each fold where there are several.
 
     Raises:
         MedMamlError: predictions do not cover the stored test episodes, or are no numbers.
