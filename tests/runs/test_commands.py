@@ -82,6 +82,8 @@ def test_a_command_repeats_what_was_asked(tmp_path: Path) -> None:
     }
     assert Selection.of({"env": "my env"}).arguments() == " --env 'my env'"
     assert Selection.of({}).arguments() == ""
+    given = {"env": "public", "runtime_params": {"budget": "full", "a": {"b": 1, "c": "x y"}}}
+    assert Selection.of(given).arguments() == " --env public --params 'budget=full,a.b=1,a.c=x y'"
 
 
 def test_seeds_are_found_at_any_depth() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -15,8 +16,12 @@ from typing import Any
 import pytest
 from project_copy import Project
 
+from med_maml_pipeline.datasets import JsonDataset
+from med_maml_pipeline.datasets.staging import SaveError
 from med_maml_pipeline.errors import ConfigurationError, DataError
+from med_maml_pipeline.runs import tracking
 from med_maml_pipeline.runs.inputs import MissingInputError
+from med_maml_pipeline.runs.record import RunRecord
 
 
 def test_a_run_that_succeeds(project: Project) -> None:
@@ -184,6 +189,30 @@ def test_nobody_is_named(
     assert "canary_file" not in "\n".join(r.message for r in caplog.records if "med_maml" in r.name)
 
 
+def test_a_full_disk_while_saving_the_model(
+    project: Project, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the model on nothing can be written, the record included: the user still learns what to do."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def save_when_full(self: JsonDataset, data: object, path: Path) -> None:
+        monkeypatch.setattr(RunRecord, "write", full)
+        monkeypatch.setattr(tracking, "write_command", full)
+        full()
+
+    monkeypatch.setattr(JsonDataset, "_write", save_when_full)
+    with pytest.raises(SaveError, match="'model.json' could not be saved: no room left"):
+        project.run({"seed": 9})
+    assert project.versions("06_models/model.json") == []
+    assert "The record of this run could not be written: No space left on device" in caplog.messages
+    assert (
+        "The run failed at node tiny.maml.train; 2 of 4 nodes are finished and stay. "
+        'Go on with: kedro run --from-nodes "tiny.maml.train" --params seed=9'
+    ) in caplog.messages
+
+
 @pytest.mark.parametrize(
     ("names", "missing", "makers"),
     [
@@ -195,10 +224,10 @@ def test_a_stage_before_its_inputs_exist(
     project: Project, names: list[str], missing: str, makers: str
 ) -> None:
     with pytest.raises(MissingInputError) as caught:
-        project.run(env="other", pipeline_names=names)
+        project.run({"seed": 9}, "other", pipeline_names=names)
     assert str(caught.value) == (
         f"the run needs {missing} not exist yet; "
-        f"make them first with: kedro run --pipelines {makers} --env other"
+        f"make them first with: kedro run --pipelines {makers} --env other --params seed=9"
     )
     (record,) = project.records()
     assert (record["status"], record["seconds"]) == ("failed", {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ class Selection:
         env: Configuration environment.
         choices: Comma-separated ``pipelines``, ``namespaces``, ``tags``, ``node_names``, ``from_nodes``, …;
             only those that were given.
+        runtime_params: What was given with ``--params``.
     """
 
     env: str | None
     choices: Mapping[str, str]
+    runtime_params: Mapping[str, Any]
 
     @classmethod
     def of(cls, run_params: Mapping[str, Any]) -> Selection:
@@ -37,11 +39,14 @@ class Selection:
         given = {name: run_params.get(name) for name in names} | {
             "pipelines": run_params.get("pipeline_names")
         }
-        return cls(run_params.get("env"), {name: ",".join(value) for name, value in given.items() if value})
+        choices = {name: ",".join(value) for name, value in given.items() if value}
+        return cls(run_params.get("env"), choices, run_params.get("runtime_params") or {})
 
     def arguments(self) -> str:
-        """The environment as a command-line argument, with a leading space."""
-        return f" --env {shlex.quote(self.env)}" if self.env else ""
+        """Environment and parameters as command-line arguments, with a leading space."""
+        env = f" --env {shlex.quote(self.env)}" if self.env else ""
+        given = ",".join(_dotted(self.runtime_params))
+        return f"{env} --params {shlex.quote(given)}" if given else env
 
 
 def write_command(
@@ -95,6 +100,14 @@ def nodes_to_go_on_from(pipeline: Pipeline, done: Collection[str], catalog: Cata
             break
         todo |= again
     return sorted(node.name for node in Pipeline(list(todo)).grouped_nodes[0]) if todo else []
+
+
+def _dotted(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in parameters.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}={value}"
 
 
 def _in_memory(name: str, catalog: CatalogProtocol) -> bool:

@@ -35,7 +35,7 @@ def check_inputs(
         pipeline: What is about to run.
         catalog: Where its inputs should be.
         registered: Gives all pipelines of the project; called only where something is missing.
-        arguments: What the advised command must repeat (the environment).
+        arguments: What the advised command must repeat: environment and parameters.
 
     Raises:
         MissingInputError: names the missing datasets and the command that makes them.
@@ -54,7 +54,7 @@ def check_inputs(
 def _makers(
     missing: Iterable[str], catalog: CatalogProtocol, registered: Mapping[str, Pipeline]
 ) -> list[str]:
-    """Pipelines that make what is missing, and what those miss in turn, in order of registration."""
+    """Pipelines that make what is missing, and what those miss in turn, in the order in which they run."""
     stages = {name: pipeline for name, pipeline in registered.items() if name != "__default__"}
     wanted, chosen = list(missing), set[str]()
     while wanted:
@@ -66,7 +66,8 @@ def _makers(
         if maker not in chosen:
             chosen.add(maker)
             wanted += [name for name in data_inputs(stages[maker]) if not _exists(name, catalog)]
-    return [name for name in stages if name in chosen]
+    together = sum((stages[name] for name in chosen), Pipeline([])).nodes
+    return sorted(chosen, key=lambda name: min(together.index(node) for node in stages[name].nodes))
 
 
 def _exists(name: str, catalog: CatalogProtocol) -> bool:

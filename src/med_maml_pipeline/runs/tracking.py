@@ -82,11 +82,11 @@ class RunTracker:
             check_inputs(self._pipeline, self._catalog, registered, self._selection.arguments())
             for name in data_inputs(self._pipeline):
                 self._take(name)
+            write_command(self._beside("rerun.yml"), self._selection, self._parameters, self._pins)
         except Exception as error:
             self._finish("failed", error)
             raise
         self._write()
-        write_command(self._beside("rerun.yml"), self._selection, self._parameters, self._pins)
 
     def loaded(self, name: str) -> None:
         """Notes the version of a dataset that was loaded."""
@@ -127,21 +127,28 @@ class RunTracker:
     def _say_how_to_go_on(self, status: str) -> None:
         done = self.clock.seconds
         first = nodes_to_go_on_from(self._pipeline, done, self._catalog)
-        inputs = data_inputs(self._pipeline.from_nodes(*first))
-        versions = {**self._pins, **self.record.saved}
-        file = self._beside("resume.yml")
-        pinned = {name: versions[name] for name in inputs if name in versions}
-        write_command(file, self._selection, self._parameters, pinned, from_nodes=first)
         _LOGGER.error(
-            "The run %s at node %s; %d of %d nodes are finished and stay. Go on with: kedro run --config %s "
-            '(it means --from-nodes "%s" with the same parameters and inputs)',
+            "The run %s at node %s; %d of %d nodes are finished and stay. Go on with: %s",
             "was interrupted" if status == "interrupted" else "failed",
             self.clock.current or "(none)",
             len(done),
             len(self._pipeline.nodes),
-            file.relative_to(self._project),
-            ",".join(first),
+            self._command_to_go_on(first),
         )
+
+    def _command_to_go_on(self, first: list[str]) -> str:
+        """Writes the file for ``--config``; where that fails (a full disk), the command in words."""
+        inputs = data_inputs(self._pipeline.from_nodes(*first))
+        versions = {**self._pins, **self.record.saved}
+        pinned = {name: versions[name] for name in inputs if name in versions}
+        file = self._beside("resume.yml")
+        nodes = f'--from-nodes "{",".join(first)}"'
+        try:
+            write_command(file, self._selection, self._parameters, pinned, from_nodes=first)
+        except OSError:
+            return f"kedro run {nodes}{self._selection.arguments()}"
+        named = file.relative_to(self._project)
+        return f"kedro run --config {named} (it means {nodes} with the same parameters and inputs)"
 
     def _finish(self, status: str, error: BaseException | None) -> None:
         if error is not None:
@@ -153,7 +160,10 @@ class RunTracker:
         self.record.seconds = {name: round(seconds, 3) for name, seconds in self.clock.seconds.items()}
         self.record.peak_memory_mib = surroundings.peak_memory_mib()
         self.record.device = surroundings.device()
-        self.record.write(self._project / self._folder)
+        try:
+            self.record.write(self._project / self._folder)
+        except OSError as error:  # a full disk must not hide what the run itself has to say
+            _LOGGER.warning("The record of this run could not be written: %s", error.strerror)
 
     def _beside(self, ending: str) -> Path:
         return self._project / self._folder / f"{self.record.run_id}.{ending}"
