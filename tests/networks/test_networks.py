@@ -23,6 +23,13 @@ def test_initial_parameters_are_he_normal_and_a_function_of_the_seed():
     assert first["first.bias"].abs().max() == 0
 
 
+def test_the_layer_named_zero_starts_at_zero_and_no_other_changes():
+    network = MLP(5, (4, 3), 2)
+    plain, zeroed = initial_parameters(network, 1), initial_parameters(network, 1, zero="tail.head")
+    assert zeroed["tail.head.weight"].abs().max() == 0
+    assert all(torch.equal(plain[name], zeroed[name]) for name in plain if "head" not in name)
+
+
 def test_networks_leave_the_global_random_state_alone():
     before = torch.random.get_rng_state()
     initial_parameters(MLP(5, (4,), 2), 3)

@@ -14,7 +14,7 @@ from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.tasks.types import FloatArray, IntArray, TargetType, Task
 
-__all__ = ["InputDropout", "TypedBatch", "batches", "labelled", "loss_of"]
+__all__ = ["InputDropout", "TypedBatch", "balance", "batches", "labelled", "loss_of"]
 
 Drawn = tuple[Task, IntArray, IntArray]
 """A task with the positions of its support and query."""
@@ -56,6 +56,15 @@ class InputDropout:
         mask = torch.from_numpy(kept).to(support.x) / (1.0 - self.share)
         episodes = EpisodeBatch(replace(support, x=support.x * mask), replace(query, x=query.x * mask))
         return replace(batch, episodes=episodes)
+
+
+def balance(rows: Labelled, n_classes: int) -> Labelled:
+    """The rows with weights that give every class present in a task the same say; padding keeps zero."""
+    weight = torch.zeros_like(rows.weight)
+    for label in range(n_classes):
+        members = (rows.weight > 0) & (rows.y == label)
+        weight += members / members.sum(1, keepdim=True).clamp(min=1)
+    return replace(rows, weight=weight / weight.sum(1, keepdim=True).clamp(min=1))
 
 
 def loss_of(target_type: TargetType) -> TaskLoss:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from med_maml_pipeline.bilevel import query_outputs
-from med_maml_pipeline.learners.episode_batches import InputDropout, TypedBatch, batches, loss_of
+from med_maml_pipeline.learners.episode_batches import InputDropout, TypedBatch, balance, batches, loss_of
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
 from med_maml_pipeline.learners.inputs import encode_support
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
@@ -20,7 +20,7 @@ from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressC
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import MLP, Heads, initial_parameters
 from med_maml_pipeline.tasks.sampling import training_batch
-from med_maml_pipeline.tasks.types import MetaSplit, Problem, Support
+from med_maml_pipeline.tasks.types import MetaSplit, Problem, Support, TargetType
 
 __all__ = ["Maml", "MamlAdaptation", "MamlTraining"]
 
@@ -40,6 +40,7 @@ class MamlTraining:
         learn_inner_lr: Learn one rate per layer along with the parameters.
         outer_lr: Rate of AdamW.
         weight_decay: Of AdamW.
+        balanced: Let both classes of a task count alike in the query loss, whatever their prevalence.
         input_dropout: Share of the input columns hidden from a task, the same in support and query.
         device: ``cpu`` or ``cuda``.
     """
@@ -54,6 +55,7 @@ class MamlTraining:
     learn_inner_lr: bool = True
     outer_lr: float = 1e-3
     weight_decay: float = 0.01
+    balanced: bool = False
     input_dropout: float = 0.0
     device: str = "cpu"
 
@@ -121,7 +123,7 @@ class Maml:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
             hide = InputDropout(options.input_dropout, seed, step)
             losses = [
-                _query_losses(network, heads, parameters, log_rates, hide(batch), options.inner_steps)
+                _query_losses(network, heads, parameters, log_rates, hide(batch), options)
                 for batch in batches(inputs, drawn, options.device)
             ]
             return torch.cat(losses).mean()
@@ -170,11 +172,15 @@ def _query_losses(
     parameters: Mapping[str, Tensor],
     log_rates: Mapping[str, Tensor],
     batch: TypedBatch,
-    steps: int,
+    options: MamlTraining,
 ) -> Tensor:
     """Loss ``[t]`` on the queries after the inner loop."""
     loss = loss_of(batch.target_type)
     start = heads.attach(parameters, batch.target_type, batch.n_classes)
-    outputs = query_outputs(network, start, batch.episodes, loss, rates_from_logs(log_rates), steps=steps)
+    outputs = query_outputs(
+        network, start, batch.episodes, loss, rates_from_logs(log_rates), steps=options.inner_steps
+    )
     query = batch.episodes.query
+    if options.balanced and batch.target_type is not TargetType.REGRESSION:
+        query = balance(query, batch.n_classes)
     return loss(outputs, query.y, query.weight)

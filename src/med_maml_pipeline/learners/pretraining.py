@@ -77,7 +77,7 @@ def pretrain(
     network = MLP(inputs.width, options.hidden, columns.total)
     parameters = {
         name: value.to(options.device).requires_grad_()
-        for name, value in initial_parameters(network, seed).items()
+        for name, value in initial_parameters(network, seed, zero="tail.head").items()
     }
     hide = np.float32(1.0 - options.input_dropout)
 

@@ -80,7 +80,7 @@ class ZeroShotPrior:
         network = _structure(inputs.width, options.hidden)
         parameters = {
             name: value.to(options.device).requires_grad_()
-            for name, value in initial_parameters(network, seed).items()
+            for name, value in initial_parameters(network, seed, zero=_output(options.hidden)).items()
         }
 
         def loss_at(step: int) -> Tensor:
@@ -124,3 +124,7 @@ class ZeroShotPrior:
 
 def _structure(width: int, hidden: Sequence[int]) -> nn.Module:
     return MLP(width, hidden, outputs=1) if hidden else nn.Linear(width, 1, device="meta")
+
+
+def _output(hidden: Sequence[int]) -> str:
+    return "tail.head" if hidden else ""

@@ -11,7 +11,7 @@ __all__ = ["initial_parameters"]
 
 
 def initial_parameters(
-    network: nn.Module, seed: int, *, dtype: torch.dtype = torch.float32
+    network: nn.Module, seed: int, *, zero: str | None = None, dtype: torch.dtype = torch.float32
 ) -> dict[str, Tensor]:
     """Draws parameters for a structure: He normal weights, zero biases, identity normalisation.
 
@@ -21,6 +21,7 @@ def initial_parameters(
     Args:
         network: Any module; only names and shapes of its parameters are read.
         seed: Seed of the generator.
+        zero: Module path of a layer that starts at zero: a head, so that scores start at chance.
         dtype: Floating type of the result.
 
     Returns:
@@ -29,7 +30,9 @@ def initial_parameters(
     generator = torch.Generator().manual_seed(seed)
     parameters: dict[str, Tensor] = {}
     for name, structure in network.named_parameters():
-        if structure.dim() < 2:
+        if name.rpartition(".")[0] == zero:
+            parameters[name] = torch.zeros(structure.shape, dtype=dtype)
+        elif structure.dim() < 2:
             fill = 1.0 if name.endswith("weight") else 0.0
             parameters[name] = torch.full(structure.shape, fill, dtype=dtype)
         else:
