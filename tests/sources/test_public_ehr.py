@@ -90,8 +90,8 @@ def test_the_graded_target_and_the_site_are_no_inputs(public_data: Path) -> None
     reading, parts = _read("heart_disease_4site", public_data)
     inputs = {name.split("=")[0] for name in reading.schemas[0].features}
     assert inputs == {
-        "age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak", "slope", "ca",
-        "thal",
+        "age", "sex", "cp", "trestbps", "chol", "fbs", "restecg", "thalach", "exang", "oldpeak",
+        "slope", "ca", "thal",
     }  # fmt: skip
     assert len(set(parts["main"].group_ids)) == 918  # 920 rows, two records entered twice
 
