@@ -19,7 +19,11 @@ _SPINE = (
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Every stage by its name, and the spine from raw files to the report as ``__default__``."""
+    """Every stage by its name, and the spine from raw files to the report as ``__default__``.
+
+    Under ``kedro run --pipelines NAME`` Kedro finds the named stages only, and the spine is not needed.
+    """
     stages = find_pipelines(raise_errors=True)
-    stages["__default__"] = sum((stages[name] for name in _SPINE), Pipeline([]))
+    if stages.keys() >= set(_SPINE):
+        stages["__default__"] = sum((stages[name] for name in _SPINE), Pipeline([]))
     return stages
