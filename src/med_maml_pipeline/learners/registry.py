@@ -31,8 +31,8 @@ LANES: dict[str, tuple[str, ...]] = {
     "classical": ("logistic", "forest", "knn", "tanimoto_krr"),
     "control": ("prior", "untrained"),
 }
-"""Pipeline namespace to the learners that run in it. The control ``forest_on_features`` runs with the transfer
-lane, whose pre-trained network it reads."""
+"""Pipeline namespace to the learners that run in it. The control ``forest_on_features`` runs with the
+transfer lane, whose pre-trained network it reads."""
 
 
 def get_learner(name: str) -> Learner:

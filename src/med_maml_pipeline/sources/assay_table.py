@@ -155,5 +155,5 @@ def _number(text: str, binary: bool) -> float:
         value = float(text)
     except ValueError:
         return np.inf
-    valid = value in (0.0, 1.0) if binary else bool(np.isfinite(np.float32(value)))
+    valid = value in (0.0, 1.0) if binary else abs(value) <= np.finfo(np.float32).max
     return value if valid else np.inf
