@@ -49,7 +49,7 @@ def test_shared_clusters_stop_the_run():
 def test_a_declared_waiver_admits_groups_and_clusters_and_says_so():
     rows = audit_problem(problem([1, 2, 3], [2, 3, 4], "published"), {"a": "x", "b": "x"})
     waived = {row.check: row.overlaps for row in rows if row.verdict == "waived"}
-    assert waived == {"train and test: groups": 2, "train and test: clusters": 1}
+    assert waived == {"train and test tasks: groups": 2, "train and test tasks: clusters": 1}
     assert {row.protocol for row in rows} == {"published"}
 
 
@@ -57,5 +57,5 @@ def test_a_waiver_admits_neither_shared_tasks_nor_leaking_episodes():
     with pytest.raises(LeakageError, match="share 1 tasks"):
         audit_problem(problem([0], [1], "published", names=("a", "a")), APART)
     leaking = [episode([0], [1]), episode([0], [2]), episode([2], [3])]
-    with pytest.raises(LeakageError, match="support and query share groups in 2 episodes"):
+    with pytest.raises(LeakageError, match="support and query sets share 2 groups within episodes"):
         audit_problem(problem([0], [7, 7, 8, 8], "published", leaking), APART)

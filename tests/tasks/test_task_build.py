@@ -189,7 +189,7 @@ def test_tasks_over_shared_patients_need_a_group_split_or_a_waiver():
     used = used.agg(lambda rows: set(np.concatenate(list(rows)))).to_dict()
     audit = waived.audit.set_index("check")
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        row = audit.loc[f"{first} and {second}: groups"]
+        row = audit.loc[f"{first} and {second} tasks: groups"]
         assert (row["overlaps"], row["verdict"]) == (len(used[first] & used[second]), "waived")
 
 

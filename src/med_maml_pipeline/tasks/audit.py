@@ -31,7 +31,7 @@ _REMEDIES = {
     "tasks": "each task belongs to one meta-split; report this as a defect",
     "clusters": "put near-copies into one meta-split, or correct 'cluster_pattern' and 'clusters'",
     "groups": "set 'group_split' for the families of this problem, or declare a waiver with 'protocol'",
-    "episodes": "episodes are drawn by group; report this as a defect",
+    "groups within episodes": "episodes are drawn by group; report this as a defect",
 }
 
 
@@ -57,7 +57,7 @@ def audit_problem(problem: Problem, clusters: Mapping[str, str]) -> list[AuditRo
     tasks = {split: {task.task_id for task in problem.split(split)} for split in MetaSplit}
     rows = []
     for first, second in combinations(MetaSplit, 2):
-        pair = f"{first} and {second}"
+        pair = f"{first} and {second} tasks"
         names = [{clusters[task_id] for task_id in tasks[split]} for split in (first, second)]
         shared_groups = np.intersect1d(groups[first], groups[second], assume_unique=True)
         rows += [
@@ -66,7 +66,7 @@ def audit_problem(problem: Problem, clusters: Mapping[str, str]) -> list[AuditRo
             _row(problem, "groups", pair, len(shared_groups), waived=waived),
         ]
     leaking = sum(_leaks(problem, episode) for episode in problem.episodes)
-    rows.append(_row(problem, "episodes", "support and query", leaking, waived=False))
+    rows.append(_row(problem, "groups within episodes", "support and query sets", leaking, waived=False))
     return rows
 
 
@@ -75,19 +75,16 @@ def _groups(problem: Problem, split: MetaSplit) -> IntArray:
     return np.unique(np.concatenate(used)) if used else np.zeros(0, dtype=np.int64)
 
 
-def _leaks(problem: Problem, episode: Episode) -> bool:
+def _leaks(problem: Problem, episode: Episode) -> int:
     groups = problem.task(episode.task_id).groups
-    return bool(np.isin(groups[episode.support], groups[episode.query]).any())
+    return len(np.intersect1d(groups[episode.support], groups[episode.query]))
 
 
 def _row(problem: Problem, what: str, pair: str, overlaps: int, *, waived: bool) -> AuditRow:
-    place = f"problem '{problem.name}', fold {problem.fold}"
-    if what == "episodes":
-        finding = "support and query share groups in {} episodes"
-    else:
-        finding = f"{pair} tasks share {{}} {what}"
     if overlaps and not waived:
-        raise LeakageError(f"{place}: {finding.format(overlaps)}; {_REMEDIES[what]}")
+        raise LeakageError(
+            f"problem '{problem.name}', fold {problem.fold}: {pair} share {overlaps} {what}; "
+            f"{_REMEDIES[what]}"
+        )
     verdict = "waived" if overlaps else "pass"
-    check = f"{pair}: {what}"
-    return AuditRow(problem.name, problem.fold, problem.protocol, check, overlaps, verdict)
+    return AuditRow(problem.name, problem.fold, problem.protocol, f"{pair}: {what}", overlaps, verdict)

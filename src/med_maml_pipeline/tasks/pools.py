@@ -10,7 +10,7 @@ from med_maml_pipeline.tasks.families import Candidate
 from med_maml_pipeline.tasks.feasibility import OF_EACH_CLASS, Shortfall, SupportPlan, plan_support
 from med_maml_pipeline.tasks.index import group_codes, owners
 from med_maml_pipeline.tasks.seeding import stable_rng
-from med_maml_pipeline.tasks.types import IntArray, MetaSplit, Task
+from med_maml_pipeline.tasks.types import FloatArray, IntArray, MetaSplit, Task
 
 __all__ = ["Pool", "check_pool", "make_pool"]
 
@@ -37,12 +37,7 @@ class Pool:
 
 
 def make_pool(
-    candidate: Candidate,
-    meta_split: MetaSplit,
-    within: IntArray,
-    *,
-    fold: int,
-    seed: int,
+    candidate: Candidate, meta_split: MetaSplit, within: IntArray, *, fold: int, seed: int
 ) -> Pool | Shortfall:
     """Makes a task from the rows that its meta-split may use.
 
@@ -61,11 +56,7 @@ def make_pool(
     plan = check_pool(candidate, rows)
     if isinstance(plan, Shortfall):
         return plan
-    y = candidate.examples.y[rows, candidate.column]
-    if plan.classes:
-        known = np.isin(y, plan.classes)
-        rows = rows[known]
-        y = np.searchsorted(plan.classes, y[known]).astype(np.float32)
+    rows, y = _kept(candidate, rows, plan.classes)
     task = Task(
         task_id=candidate.task_id,
         examples=candidate.examples.key,
@@ -81,6 +72,15 @@ def make_pool(
     )
     lost = len(candidate.rows()) - len(within)
     return Pool(candidate, task, plan.sizes, lost, capped, len(within) - capped - len(rows))
+
+
+def _kept(candidate: Candidate, rows: IntArray, classes: tuple[int, ...]) -> tuple[IntArray, FloatArray]:
+    """Rows of the classes that stay, and their labels numbered anew; all rows of a numeric target."""
+    y = candidate.examples.y[rows, candidate.column]
+    if not classes:
+        return rows, y
+    known = np.isin(y, classes)
+    return rows[known], np.searchsorted(classes, y[known]).astype(np.float32)
 
 
 def _cap(candidate: Candidate, rows: IntArray, *, fold: int, seed: int) -> IntArray:

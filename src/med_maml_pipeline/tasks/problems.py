@@ -66,13 +66,7 @@ def _problem(
     pool_of = {row["task_id"]: row for row in pools.to_dict("records")}
     members = []
     for row in tasks.to_dict("records"):
-        if row["examples"] not in examples:
-            raise DataError(
-                f"problem '{name}' has tasks over examples that are not there",
-                source=str(row["source"]),
-                where=f"table '{row['table']}'",
-                remedy="run ingestion and task construction for this source again",
-            )
+        table = _examples(examples, name, str(row["source"]), str(row["examples"]))
         pool = pool_of[row["task_id"]]
         rows = np.asarray(pool["rows"], dtype=np.int64)
         members.append(
@@ -86,7 +80,7 @@ def _problem(
                 meta_split=MetaSplit(row["meta_split"]),
                 rows=rows,
                 y=np.asarray(pool["y"], dtype=np.float32),
-                groups=examples[row["examples"]].groups[rows],
+                groups=table.groups[rows],
                 shared_meaning=bool(row["shared_meaning"]),
             )
         )
@@ -99,6 +93,17 @@ def _problem(
         shared_inputs=bool(tasks["shared_inputs"].iloc[0]),
         protocol=str(tasks["protocol"].iloc[0]),
     )
+
+
+def _examples(examples: Mapping[str, Examples], problem: str, source: str, key: str) -> Examples:
+    if key not in examples:
+        raise DataError(
+            f"problem '{problem}' has tasks over examples that are not there",
+            source=source,
+            where=f"table '{key.removeprefix(source + '/')}'",
+            remedy="run ingestion and task construction for this source again",
+        )
+    return examples[key]
 
 
 def _episodes(table: pd.DataFrame) -> tuple[Episode, ...]:
