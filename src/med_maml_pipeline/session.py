@@ -29,6 +29,11 @@ class RunSession(KedroSession):
     wrapping of it.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # At level DEBUG Kedro traces each hook call with its arguments, and those are rows.
+        self._hook_manager.trace.root.setwriter(None)
+
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Runs as `KedroSession.run` does.
 
