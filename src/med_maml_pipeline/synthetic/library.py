@@ -55,7 +55,7 @@ def make_library(count: int, seed: int) -> Library:
 
 
 def _distinct(rng: np.random.Generator, count: int) -> list[str]:
-    """Distinct canonical SMILES in order of first appearance; there are about ten million to draw from."""
+    """Distinct canonical SMILES in order of first appearance; there are millions to draw from."""
     found: dict[str, None] = {}
     while len(found) < count:
         chain = LINKERS[rng.integers(len(LINKERS))] + ENDS[rng.integers(len(ENDS))]

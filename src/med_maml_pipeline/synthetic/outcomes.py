@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from med_maml_pipeline.synthetic.analytes import ANALYTES
 from med_maml_pipeline.synthetic.codebook import Codebook
 from med_maml_pipeline.synthetic.events import Events, concatenate
+from med_maml_pipeline.synthetic.organs import FAMILIES
 from med_maml_pipeline.synthetic.outcome_rules import BINARY_OUTCOMES, risk
 from med_maml_pipeline.synthetic.patients import Patients
 from med_maml_pipeline.synthetic.visits import OBSERVED_DAYS, Visits
@@ -23,6 +24,8 @@ _CREATININE, _HBA1C = (
     next((i, analyte) for i, analyte in enumerate(ANALYTES) if analyte.name == name)
     for name in ("creatinine", "hba1c")
 )
+
+_LATER = 1.25  # illness a year or two on, relative to the first day
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,11 @@ def _later_values(
     """The next filtration rate for all who came back, the next HbA1c for those in whom it is looked for."""
     values = []
     for column, analyte in (_CREATININE, _HBA1C):
-        level = patients.baseline[rows, column] + 1.25 * patients.illness[rows, column]
+        level = patients.baseline[rows, column] + _LATER * patients.illness[rows, column]
         noisy = level + rng.normal(0.0, 0.7, len(rows))
         values.append(np.clip(analyte.centre * np.exp(analyte.spread * noisy), *analyte.bounds))
     rate = egfr(values[0], patients.age_days[rows] / 365.25, patients.female[rows])
-    endocrine = patients.strain[rows, 3]
+    endocrine = patients.strain[rows, FAMILIES.index("endocrine")]
     looked = rng.random(len(rows)) < 1.0 / (1.0 + np.exp(-(0.5 + 0.8 * endocrine)))
     return [
         _at(codebook, "EGFR_NEXT", rows, day, np.round(rate, 1)),

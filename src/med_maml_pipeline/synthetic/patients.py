@@ -33,7 +33,7 @@ class Patients:
         age_days: ``[n]`` age on that day.
         frailty: ``[n]`` standard normal; raises every disease and every outcome.
         severity: ``[n, D]`` severity of each disease, 0 where absent.
-        strain: ``[n, F]`` strain of each organ, standardised to about mean 0.4 and deviation 1.
+        strain: ``[n, F]`` strain of each organ, of about mean 0.2 and deviation 1.
         illness: ``[n, A]`` what strain and diseases do to the analytes, in healthy deviations.
         baseline: ``[n, A]`` each patient's own healthy level, in healthy deviations.
     """
