@@ -128,6 +128,20 @@ def test_versions_are_never_overwritten(tmp_path: Path) -> None:
     assert dataset.list_versions(full_path=False) == ["1"]
 
 
+def test_without_a_session_each_save_draws_one_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kedro wraps ``save`` once per level of inheritance, and each wrapper would draw a time stamp."""
+    stamps = iter("1234")
+    monkeypatch.setattr("kedro.io.core.generate_timestamp", lambda: next(stamps))
+    dataset = CsvDataset(str(tmp_path / "a.csv"), Version(None, None))
+    for expected in "12":
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            dataset.save(FRAME)
+        assert dataset.resolve_load_version() == dataset.resolve_save_version() == expected
+
+
 def test_an_unversioned_entry_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="needs 'versioned: true'"):
         JsonDataset(str(tmp_path / "a.json"))

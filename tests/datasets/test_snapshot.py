@@ -77,8 +77,8 @@ def test_a_fingerprint_ignores_time_and_order_but_not_content(tmp_path: Path) ->
 
 
 def test_parquet_bytes_depend_on_values_not_on_chunks(tmp_path: Path) -> None:
-    whole = pa.table({"x": list(range(100))})
-    chunked = pa.concat_tables([whole.slice(0, 37), whole.slice(37)])
+    whole = pa.table({"x": list(range(30_000)), "s": [str(n % 700) for n in range(30_000)]})
+    chunked = pa.concat_tables([whole.slice(0, 3701), whole.slice(3701)])
     dataset = SnapshotDataset(str(tmp_path / "s"), Version(None, "1"))
     dataset.save({"a.parquet": whole, "b.parquet": chunked})
     a, b = dataset.load().manifest.entries

@@ -99,8 +99,7 @@ def _write_parquet(content: Content, file: BinaryIO) -> None:
         content = pa.Table.from_pandas(content, preserve_index=False)
     if not isinstance(content, pa.Table):
         raise TypeError(f"'.parquet' files take a pyarrow Table or DataFrame, not {type(content).__name__}")
-    # Pages follow the chunks of a table: combined, bytes depend on the values alone.
-    pq.write_table(content.combine_chunks(), file, compression="zstd", version="2.6")
+    pq.write_table(content, file, compression="zstd", version="2.6")
 
 
 def _write_csv(content: Content, file: BinaryIO) -> None:
