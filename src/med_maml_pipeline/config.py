@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from med_maml_pipeline.learners.registry import LEARNERS
+from med_maml_pipeline.modalities import MODALITIES
 from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
 from med_maml_pipeline.validation import configuration_error, did_you_mean
 
@@ -77,7 +79,8 @@ class Parameters(_Block):
         identifier_key_file: File with the key of the identifier hashes; made on first use.
         public_data_root: Only ever given with ``--params``: root of the public data in the catalog.
         synthetic_hospital: Size and nature of the embedded hospital.
-        learners: Settings by learner and budget.
+        learners: Settings by modality, learner and budget. Learners that share a pre-trained network share the
+            settings of the first of them, ``linear_probe``.
         evaluation: Bootstrap.
     """
 
@@ -88,13 +91,18 @@ class Parameters(_Block):
     identifier_key_file: str = "conf/identifier.key"
     public_data_root: str | None = None
     synthetic_hospital: SyntheticHospitalSettings = SyntheticHospitalSettings()
-    learners: dict[str, LearnerBudget] = Field(default_factory=dict)
+    learners: dict[str, dict[str, LearnerBudget]] = Field(default_factory=dict)
     evaluation: Evaluation = Evaluation()
 
     @field_validator("learners")
     @classmethod
-    def _known_learners(cls, learners: dict[str, LearnerBudget]) -> dict[str, LearnerBudget]:
-        for name in learners:
+    def _known_learners(
+        cls, learners: dict[str, dict[str, LearnerBudget]]
+    ) -> dict[str, dict[str, LearnerBudget]]:
+        for modality in learners:
+            if modality not in MODALITIES:
+                raise ValueError(f"unknown modality '{modality}'; {did_you_mean(modality, MODALITIES)}")
+        for name in chain.from_iterable(learners.values()):
             if name not in LEARNERS:
                 raise ValueError(f"unknown learner '{name}'; {did_you_mean(name, LEARNERS)}")
         return learners
@@ -104,9 +112,9 @@ class Parameters(_Block):
         """The budget that this run spends."""
         return self.budgets.named(self.budget)
 
-    def learner_settings(self, learner: str) -> dict[str, Scalar]:
-        """Settings of a learner under the active budget."""
-        return self.learners.get(learner, LearnerBudget()).of(self.budget)
+    def learner_settings(self, modality: str) -> dict[str, dict[str, Scalar]]:
+        """Settings by learner of one modality under the active budget."""
+        return {name: block.of(self.budget) for name, block in self.learners.get(modality, {}).items()}
 
 
 def parse_parameters(parameters: Mapping[str, Any]) -> Parameters:

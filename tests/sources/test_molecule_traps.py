@@ -23,12 +23,12 @@ from med_maml_pipeline.sources.spec import SmilesSource, SupportRule
 from med_maml_pipeline.tasks.build import build_tasks
 from med_maml_pipeline.tasks.types import Examples, MetaSplit
 
-CONFIGURATION = Path(__file__).parents[2] / "conf" / "public" / "_molecules_sources_draft.yml"
+CONFIGURATION = Path(__file__).parents[2] / "conf" / "public" / "catalog_01_raw.yml"
 
 
 @pytest.fixture(scope="module")
 def sources() -> dict[str, SmilesSource]:
-    declared = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
+    declared = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))["molecules_sources"]["sources"]
     return TypeAdapter(dict[str, SmilesSource]).validate_python(declared)
 
 

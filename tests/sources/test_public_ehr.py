@@ -18,14 +18,14 @@ from med_maml_pipeline.sources import open_source
 from med_maml_pipeline.sources.reading import Reading, TablePart
 from med_maml_pipeline.sources.spec import SourceSpec
 
-CONFIGURATION = Path(__file__).resolve().parents[2] / "conf" / "public" / "_ehr_sources_draft.yml"
+CONFIGURATION = Path(__file__).resolve().parents[2] / "conf" / "public" / "catalog_01_raw.yml"
 SPEC: TypeAdapter[Any] = TypeAdapter(SourceSpec)
 NAMES = ("heart_disease_4site", "icu_demo_yaib", "diabetes130", "uci_clinical")
 
 
 @cache
 def _specs() -> dict[str, Any]:
-    entries = yaml.safe_load(CONFIGURATION.read_text())
+    entries = yaml.safe_load(CONFIGURATION.read_text())["ehr_sources"]["sources"]
     return {name: SPEC.validate_python(entry) for name, entry in entries.items()}
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from med_maml_pipeline.learners.registry import LANES
+from med_maml_pipeline.modalities import MODALITIES
 
 __all__ = ["LANE_NAMESPACES", "MODALITIES", "lane_namespace", "learning_parameters", "task_tables"]
 
-MODALITIES: tuple[str, ...] = ("ehr", "molecules")
 LANE_NAMESPACES: tuple[str, ...] = tuple(LANES)
 
 

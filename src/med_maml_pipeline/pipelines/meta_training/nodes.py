@@ -21,8 +21,8 @@ __all__ = ["meta_train_lane"]
 Outputs = tuple[list[tuple[str, Any]], pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
-def meta_train_lane(label: str, lane: str) -> Callable[..., Outputs]:
-    """The node function of one lane namespace; ``label`` stands before its progress."""
+def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
+    """The node function of one lane of one modality."""
 
     def meta_train_learners(
         examples: Snapshot,
@@ -38,7 +38,7 @@ def meta_train_lane(label: str, lane: str) -> Callable[..., Outputs]:
             max_validation_episodes=budget.max_validation_episodes,
             meta_settings=budget.meta_settings,
             adapt_settings=budget.adapt_settings,
-            overrides={name: settings.learner_settings(name) for name in LANES[lane]},
+            overrides=settings.learner_settings(modality),
         )
         problems = load_problems(load_examples(examples), tasks, pools, episodes)
         trained = list(
@@ -48,7 +48,7 @@ def meta_train_lane(label: str, lane: str) -> Callable[..., Outputs]:
                 effort,
                 settings.seed,
                 workers=settings.workers,
-                progress=reporter(f"{label}: meta-training"),
+                progress=reporter(f"{modality}.{lane}: meta-training"),
             )
         )
         files = [

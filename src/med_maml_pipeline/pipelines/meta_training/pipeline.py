@@ -25,7 +25,7 @@ def create_pipeline() -> Pipeline:
 def _node(modality: str, lane: str) -> Node:
     namespace = lane_namespace(modality, lane)
     return Node(
-        meta_train_lane(namespace, lane),
+        meta_train_lane(modality, lane),
         {**task_tables(modality), **learning_parameters()},
         [f"{modality}_{lane}_{name}" for name in ("checkpoints", "history", "selection", "costs")],
         name="meta_train",
