@@ -13,6 +13,7 @@ import pandas as pd
 
 from med_maml_pipeline.metrics.scores import LOWER_IS_BETTER
 from med_maml_pipeline.reports.board import in_order, largest, primary
+from med_maml_pipeline.reports.figures.lines import ALONE
 from med_maml_pipeline.reports.wording import (
     estimate,
     family_label,
@@ -109,7 +110,7 @@ def _cells(rows: pd.DataFrame) -> pd.DataFrame:
             "fit": rows["seconds_meta_fit"].map(quantity),
             "adapt": rows["seconds_adapt_per_task"].map(quantity),
             "memory": rows["peak_memory_mib"].map(quantity),
-            "leader": rows["leader"].astype(int),
+            "leader": (rows["leader"] & ~rows["lane"].isin(ALONE)).astype(int),
             "classical_sign": _signs(rows, "diff_low", "diff_high"),
             "prior_sign": _signs(rows, "diff_to_prior_low", "diff_to_prior_high"),
         }

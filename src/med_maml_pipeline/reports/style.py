@@ -39,7 +39,7 @@ LANE_SYMBOLS: dict[str, str] = {
 }
 """Lane to marker: colour is never the only cue."""
 
-DASHES: tuple[str, ...] = ("solid", "dash", "dot", "dashdot", "longdash")
+DASHES: tuple[str, ...] = ("solid", "dash", "dot", "dashdot")
 """Line styles of the learners within a lane, in order."""
 
 NEUTRAL = "#7A7A7A"

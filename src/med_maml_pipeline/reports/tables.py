@@ -88,8 +88,8 @@ def attrition_table(attrition: pd.DataFrame) -> Table:
     if len(attrition):
         need(attrition, ATTRITION, "attrition")
     rows = [
-        (str(row.source), str(row.table), str(row.step), whole(float(row.kept)), whole(float(row.lost)))
-        for row in attrition.itertuples(index=False)
+        (str(source), str(table), str(step), whole(kept), whole(lost))
+        for source, table, step, kept, lost in (attrition[list(ATTRITION)].values if len(attrition) else ())
     ]
     return Table(
         caption="Cohort attrition: what each step kept and lost (rows unless the step says otherwise)",
@@ -111,7 +111,7 @@ def audit_table(audit: pd.DataFrame) -> Table:
         need(audit, AUDIT, "leakage audit")
         keys = ["problem", "protocol", "check", "verdict"]
         for key, part in audit.groupby(keys, sort=True):
-            overlaps = whole(part["overlaps"].to_numpy(dtype=float).sum())
+            overlaps = whole(sum(float(count) for count in part["overlaps"].tolist()))
             rows.append((*map(str, key[:3]), whole(len(part)), overlaps, str(key[3])))
     return Table(
         caption="Leakage audit",

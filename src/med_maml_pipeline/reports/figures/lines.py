@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from med_maml_pipeline.reports.style import LANE_SYMBOLS, lane_colour, lane_rank
+from med_maml_pipeline.reports.style import DASHES, LANE_SYMBOLS, lane_colour, lane_rank
 from med_maml_pipeline.reports.wording import learner_label
 
-__all__ = ["Line", "lines_of"]
-
+__all__ = ["ALONE", "Line", "lines_of"]
 
 ALONE = ("control", "ensemble")
 """Lanes in which every learner stands for itself."""
@@ -24,13 +23,13 @@ class Line:
     """One line of a panel.
 
     Attributes:
-        label: Legend entry: a lane, or the name of a control or ensemble.
+        label: Legend entry: a lane, or a learner where each stands for itself.
         lane: Lane.
         colour: The lane's colour.
         symbol: The lane's marker.
-        dash: Line style; controls differ by it.
+        dash: Line style; learners of one lane differ by it.
         rank: Place in the legend.
-        rows: The rows of the line, with ``learner_label``, ascending in support size where they have one.
+        rows: The rows of the line, with ``learner_label``, ascending in support size.
     """
 
     label: str
@@ -46,19 +45,18 @@ def lines_of(rows: pd.DataFrame) -> Iterator[Line]:
     """Splits rows of one panel into lines.
 
     Args:
-        rows: Rows with ``lane``, ``learner`` and ``leader`` (True for the learner that stands for its
-            lane; always True for controls and ensembles).
+        rows: Rows with ``lane``, ``learner``, ``support_size`` and ``leader`` (True for the learner that
+            stands for its lane; always True for controls and ensembles).
 
     Yields:
         Lines in the order of the legend.
     """
     shown = rows[rows["leader"]].copy()
     shown["learner_label"] = shown["learner"].map(learner_label)
-    if "support_size" in shown:
-        shown = shown.sort_values("support_size", kind="stable")
+    shown = shown.sort_values("support_size", kind="stable")
     for lane in sorted(shown["lane"].unique(), key=lane_rank):
         of_lane = shown[shown["lane"] == lane]
-        alone = lane in ALONE
+        alone = lane in ALONE or _undecided(of_lane)
         parts = of_lane.groupby("learner", sort=True) if alone else [(lane, of_lane)]
         for place, (name, part) in enumerate(parts):
             yield Line(
@@ -66,7 +64,12 @@ def lines_of(rows: pd.DataFrame) -> Iterator[Line]:
                 lane=lane,
                 colour=lane_colour(lane),
                 symbol=LANE_SYMBOLS.get(lane, "circle-open"),
-                dash=_CONTROL_DASHES.get(str(name), "solid"),
+                dash=_CONTROL_DASHES[name] if name in _CONTROL_DASHES else DASHES[place % len(DASHES)],
                 rank=10 * lane_rank(lane) + place,
                 rows=part,
             )
+
+
+def _undecided(rows: pd.DataFrame) -> bool:
+    """Whether several learners lead the lane at one size: joined into one line they would zigzag."""
+    return bool((rows.groupby("support_size")["learner"].nunique() > 1).any())

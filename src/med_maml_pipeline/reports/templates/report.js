@@ -34,7 +34,6 @@
 
   function selected() {
     const wanted = Object.fromEntries(new FormData(form));
-    const free = Object.values(wanted).every((value) => value === ALL);
     const rows = [];
     for (let row = 0; row < total; row++) {
       const keep = Object.entries(wanted).every(([key, value]) => {
@@ -43,7 +42,7 @@
         return key === "metric" ? text("primary", row) === "1"
           : key === "support" ? text("largest", row) === "1" : text("fold", row) === "all";
       });
-      if (keep || free) rows.push(row);
+      if (keep) rows.push(row);
     }
     return sorted ? rows.sort(compare) : rows;
   }
@@ -129,7 +128,7 @@
 
 // Figures: panels re-flow to the width of the page, colours follow its light or dark scheme.
 (() => {
-  const NARROWEST = 250;
+  const NARROWEST = 250, PAPER = 690; // pixels: the least a panel needs, and the width of an A4 page
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const config = { displaylogo: false, responsive: false, displayModeBar: false, scrollZoom: false };
   const figures = [];
@@ -204,8 +203,7 @@
     }
   }
 
-  function draw(figure) {
-    const width = Math.floor(figure.plot.clientWidth);
+  function draw(figure, width = Math.floor(figure.plot.clientWidth)) {
     if (width <= 0) return;
     reflow(figure.layout, width);
     dress(figure.layout);
@@ -233,8 +231,9 @@
   let waiting;
   addEventListener("resize", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => figures.filter((one) => one.drawn && one.drawn !== Math.floor(one.plot.clientWidth)).forEach(draw), 150);
+    waiting = setTimeout(() => figures.filter((one) => one.drawn && one.drawn !== Math.floor(one.plot.clientWidth)).forEach((one) => draw(one)), 150);
   });
-  dark.addEventListener("change", () => figures.filter((one) => one.drawn).forEach(draw));
-  addEventListener("beforeprint", () => figures.forEach(draw));
+  dark.addEventListener("change", () => figures.filter((one) => one.drawn).forEach((one) => draw(one)));
+  addEventListener("beforeprint", () => figures.forEach((one) => draw(one, PAPER)));
+  addEventListener("afterprint", () => figures.forEach((one) => draw(one)));
 })();
