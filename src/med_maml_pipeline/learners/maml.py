@@ -45,7 +45,7 @@ class MamlTraining:
         device: ``cpu`` or ``cuda``.
     """
 
-    steps: int = 1500
+    steps: int = 600
     meta_batch: int = 16
     shots: int = 10
     query: int = 32
@@ -53,7 +53,7 @@ class MamlTraining:
     inner_lr: float = 0.5
     inner_steps: int = 3
     learn_inner_lr: bool = True
-    outer_lr: float = 1e-3
+    outer_lr: float = 3e-3
     weight_decay: float = 0.01
     balanced: bool = False
     input_dropout: float = 0.0
@@ -84,7 +84,14 @@ class Maml:
 
     name = "maml"
     lane = "optimisation"
-    meta_grid: tuple[Settings, ...] = ({}, {"input_dropout": 0.2}, {"hidden": (256, 64)}, {"inner_steps": 5})
+    meta_grid: tuple[Settings, ...] = (
+        {},
+        {"balanced": True},
+        {"input_dropout": 0.2},
+        {"outer_lr": 1e-3},
+        {"hidden": (256, 64)},
+        {"inner_steps": 5},
+    )
     adapt_grid: tuple[Settings, ...] = tuple(
         {"adapt_steps": steps, "adapt_lr_scale": scale}
         for steps, scale in (

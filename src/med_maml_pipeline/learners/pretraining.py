@@ -40,12 +40,12 @@ class Pretraining:
         device: ``cpu`` or ``cuda``.
     """
 
-    steps: int = 1500
+    steps: int = 500
     batch: int = 256
     hidden: tuple[int, ...] = (128, 64)
     learning_rate: float = 1e-3
-    weight_decay: float = 0.1
-    input_dropout: float = 0.0
+    weight_decay: float = 0.3
+    input_dropout: float = 0.3
     device: str = "cpu"
 
 

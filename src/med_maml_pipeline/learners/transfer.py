@@ -20,7 +20,8 @@ __all__ = ["PRETRAINING_GRID", "FineTune", "FineTuneAdaptation", "LinearProbe", 
 
 PRETRAINING_GRID: tuple[Settings, ...] = (
     {},
-    {"input_dropout": 0.2},
+    {"input_dropout": 0.0},
+    {"weight_decay": 1.0, "input_dropout": 0.5},
     {"hidden": (256, 64)},
     {"hidden": (256, 128)},
 )
@@ -83,8 +84,8 @@ class FineTune(Pretrained):
     adapt_grid: tuple[Settings, ...] = tuple(
         {"adapt_steps": steps, "learning_rate": rate, "head": head}
         for head, steps, rate in (
-            ("mean", 10, 0.3), ("mean", 0, 0.3), ("zero", 10, 0.3), ("mean", 10, 0.1), ("zero", 50, 0.3),
-            ("mean", 50, 0.3), ("mean", 10, 1.0), ("zero", 10, 1.0), ("zero", 200, 0.3), ("mean", 200, 0.3),
+            ("mean", 10, 0.3), ("mean", 0, 0.3), ("zero", 50, 0.3), ("mean", 10, 0.1), ("mean", 50, 0.3),
+            ("zero", 10, 0.3), ("zero", 200, 0.3), ("mean", 10, 1.0), ("mean", 200, 0.3), ("zero", 10, 1.0),
         )
     )  # fmt: skip
 
