@@ -45,34 +45,30 @@ def render_report(
         MedMamlError: the scoreboard has not the expected form, or another table lacks a column.
     """
     scoreboard = validate_scoreboard(scoreboard)
-    marked = _marked(scoreboard, evidence)
     lines = _verdict(scoreboard, evidence)
     parts = [modality_part(scoreboard[scoreboard["modality"] == one.modality], one) for one in evidence]
-    has_figures = any(view.json for part in parts for block in part.blocks for view in block.figures)
-    scripts = [plotly_script()] if has_figures else []
-    scripts.append(page_script())
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            title="Report: " + (", ".join(sorted(set(scoreboard["modality"]))) or "no results"),
-            subtitle=_subtitle(scoreboard, provenance),
-            headline=headline(lines),
-            comparison=comparison_table(lines),
-            sentences=[line.sentence for line in lines],
-            contents=_contents(parts),
-            board=board_table(marked),
-            columns=COLUMNS,
-            parts=parts,
-            definitions=[*TERMS.items(), *((metric_label(name), text) for name, text in DEFINITIONS.items())],
-            provenance=list(_facts(provenance)),
-            has_figures=has_figures,
-            policy=content_security_policy(*scripts),
-            css=stylesheet(),
-            plotly_js=plotly_script() if has_figures else "",
-            script=page_script(),
-        )
-    )
+    content = {
+        "title": "Report: " + (", ".join(sorted(set(scoreboard["modality"]))) or "no results"),
+        "subtitle": _subtitle(scoreboard, provenance),
+        "headline": headline(lines),
+        "comparison": comparison_table(lines),
+        "sentences": [line.sentence for line in lines],
+        "contents": _contents(parts),
+        "board": board_table(_marked(scoreboard, evidence)),
+        "columns": COLUMNS,
+        "parts": parts,
+        "definitions": [*TERMS.items(), *((metric_label(name), text) for name, text in DEFINITIONS.items())],
+        "provenance": list(_facts(provenance)),
+    }
+    return environment().get_template("report.html.j2").render(**content, **_assets(parts))
+
+
+def _assets(parts: Sequence[Part]) -> dict[str, str]:
+    """Styles, scripts and the policy that allows them; plotly.js only where a figure needs it."""
+    drawn = any(view.json for part in parts for block in part.blocks for view in block.figures)
+    library = plotly_script() if drawn else ""
+    policy = content_security_policy(*filter(None, (library, page_script())))
+    return {"css": stylesheet(), "plotly_js": library, "script": page_script(), "policy": policy}
 
 
 def _marked(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> pd.DataFrame:

@@ -104,23 +104,7 @@ class Facets:
 
     def finish(self) -> go.Figure:
         """Sets domains, titles and legend, and returns the figure."""
-        rows = [self._facets[i : i + self._columns] for i in range(0, len(self._facets), self._columns)]
-        heights = [max(facet.height for facet in row) + TITLE_PX + FOOT_PX for row in rows]
-        total = sum(heights)
-        for number, facet in enumerate(self._facets):
-            row, column = divmod(number, self._columns)
-            top = total - sum(heights[:row]) - TITLE_PX
-            left = (column + self._left / (WIDTH_PX / self._columns)) / self._columns
-            suffix = str(number + 1) if number else ""
-            x_axis = {"domain": [left, (column + 0.98) / self._columns], "anchor": f"y{suffix}"}
-            y_axis = {"domain": [(top - facet.height) / total, top / total], "anchor": f"x{suffix}"}
-            self.figure.update_layout(
-                {
-                    f"xaxis{suffix}": {**x_axis, "title": {"text": facet.x_title}},
-                    f"yaxis{suffix}": {**y_axis, "title": {"text": facet.y_title}},
-                }
-            )
-            self._panel_title(suffix, facet)
+        total = self._place()
         self.figure.update_layout(
             template=TEMPLATE,
             title={"text": self._title, "y": 1, "yanchor": "top", "yref": "container", "pad": {"t": 14}},
@@ -137,6 +121,23 @@ class Facets:
             },
         )
         return self.figure
+
+    def _place(self) -> int:
+        """Gives each panel its part of the figure; returns the height of all rows in pixels."""
+        rows = [self._facets[i : i + self._columns] for i in range(0, len(self._facets), self._columns)]
+        heights = [max(facet.height for facet in row) + TITLE_PX + FOOT_PX for row in rows]
+        total = sum(heights)
+        for number, facet in enumerate(self._facets):
+            row, column = divmod(number, self._columns)
+            top = total - sum(heights[:row]) - TITLE_PX
+            left = (column + self._left / (WIDTH_PX / self._columns)) / self._columns
+            suffix = str(number + 1) if number else ""
+            x_axis = {"domain": [left, (column + 0.98) / self._columns], "anchor": f"y{suffix}"}
+            y_axis = {"domain": [(top - facet.height) / total, top / total], "anchor": f"x{suffix}"}
+            self.axis(number, "x", **x_axis, title={"text": facet.x_title})
+            self.axis(number, "y", **y_axis, title={"text": facet.y_title})
+            self._panel_title(suffix, facet)
+        return total
 
     def _panel_title(self, suffix: str, facet: Facet) -> None:
         self.figure.add_annotation(

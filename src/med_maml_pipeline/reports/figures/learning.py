@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from med_maml_pipeline.reports.board import need
 from med_maml_pipeline.reports.figures.facets import Facet, Facets, absent
 from med_maml_pipeline.reports.style import DASHES, lane_colour, lane_rank, translucent
 from med_maml_pipeline.reports.wording import learner_label, plain
@@ -30,6 +31,8 @@ def learning_figure(history: pd.DataFrame, lanes: dict[str, str]) -> go.Figure:
     Returns:
         The figure. Where nothing was meta-trained it says so.
     """
+    if len(history):
+        need(history, ("problem", "fold", "learner", "step", "loss"), "history")
     curves = history.dropna(subset=["loss"]) if len(history) else history
     if curves.empty:
         return absent(TITLE, "No learner of this run logged a learning curve.")
