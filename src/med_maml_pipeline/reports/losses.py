@@ -35,7 +35,7 @@ def losses(scoreboard: pd.DataFrame, tasks: pd.DataFrame, attrition: pd.DataFram
         sentences.append(
             f"Keeping groups apart between meta-splits cost {whole(lost)} labelled examples "
             f"({share:.0%} of those the tasks could have had), and the cap on pools {whole(capped)}; "
-            "an example that serves several tasks is counted in each."
+            "an example that serves several tasks or folds is counted in each."
         )
     values = primary(scoreboard)
     undefined = int(values["value"].isna().sum())
