@@ -46,15 +46,15 @@ class ProtoNetTraining:
         device: ``cpu`` or ``cuda``.
     """
 
-    steps: int = 1000
+    steps: int = 600
     meta_batch: int = 16
     shots: int = 10
     query: int = 32
     hidden: tuple[int, ...] = (128,)
     embedding: int = 64
-    outer_lr: float = 1e-3
+    outer_lr: float = 3e-3
     weight_decay: float = 0.01
-    input_dropout: float = 0.0
+    input_dropout: float = 0.3
     device: str = "cpu"
 
 
@@ -78,7 +78,7 @@ class ProtoNet:
 
     name = "protonet"
     lane = "metric"
-    meta_grid: tuple[Settings, ...] = ({}, {"input_dropout": 0.2}, {"hidden": (256,)}, {"embedding": 128})
+    meta_grid: tuple[Settings, ...] = ({}, {"input_dropout": 0.0}, {"hidden": (256,)}, {"outer_lr": 1e-3})
     adapt_grid: tuple[Settings, ...] = tuple({"prior_scale": s} for s in (1.0, 0.0, 0.3, 3.0, 10.0, 100.0))
 
     def supports(self, problem: Problem) -> bool:
