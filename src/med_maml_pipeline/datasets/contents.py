@@ -124,7 +124,7 @@ def _write_safetensors(content: Content, file: BinaryIO) -> None:
     if not isinstance(content, Mapping) or not all(isinstance(a, np.ndarray) for a in content.values()):
         raise TypeError("'.safetensors' files take a mapping of names to NumPy arrays")
     # safetensors writes the buffer as it lies in memory: a transposed array would come back scrambled.
-    file.write(save({name: np.ascontiguousarray(content[name]) for name in sorted(content)}))
+    file.write(save({name: np.asarray(content[name], order="C") for name in sorted(content)}))
 
 
 def _plain(value: object) -> object:

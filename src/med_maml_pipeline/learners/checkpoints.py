@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
 from med_maml_pipeline.learners.protocol import Checkpoint
 
 __all__ = ["CheckpointStore", "checkpoint_files", "load_checkpoints"]
@@ -27,8 +25,7 @@ def checkpoint_files(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """``(relative path, content)`` of the files of one checkpoint: ``<problem>/<fold>/<learner>.…``."""
     stem = f"{problem}/{fold}/{learner}"
-    arrays = {name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}
-    yield f"{stem}.safetensors", arrays
+    yield f"{stem}.safetensors", dict(checkpoint.arrays)
     yield f"{stem}.json", {"made_by": checkpoint.learner, "facts": dict(checkpoint.facts)}
 
 
