@@ -45,15 +45,25 @@ def generate(patients: int, folder: str) -> Measured:
 
 
 def ingest(patients: int, folder: str) -> Measured:
-    """Reads the record with the MEDS reader, part by part."""
-    from med_maml_pipeline.sources import open_source
+    """Ingests the record as the pipeline does: read, number and hash the groups, store the examples."""
+    from kedro.io import Version
+
+    from med_maml_pipeline.datasets import SnapshotDataset
+    from med_maml_pipeline.identifiers import pseudonyms
+    from med_maml_pipeline.sources.ingest import Ingestion
     from med_maml_pipeline.sources.spec import MedsSource, TaskFamilySpec
 
     start = time.perf_counter()
     spec = MedsSource(format="meds", path=".", tasks=(TaskFamilySpec(family="condition", kind="target"),))
-    read = sum(len(part.x) for part in open_source("synthetic", spec, Path(folder)).parts)
-    if read != patients:
-        raise RuntimeError(f"{read} of {patients} patients were read")
+    examples = SnapshotDataset(str(Path(folder) / "examples"), version=Version(None, "benchmark"))
+    examples.save(
+        Ingestion(
+            {"synthetic": spec}, {"synthetic": Path(folder)}, lambda ids, name: pseudonyms(ids, b"key", name)
+        )
+    )
+    stored = examples.load().read("synthetic/main/schema.json")["rows"]
+    if stored != patients:
+        raise RuntimeError(f"{stored} of {patients} patients were stored")
     return Measured(_peak(), time.perf_counter() - start)
 
 
