@@ -8,10 +8,11 @@ import pytest
 
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.hooks import HOOKS, ParameterHooks, ProgressHooks, ProvenanceHooks
+from med_maml_pipeline.summary import SummaryHooks
 
 
-def test_the_project_registers_all_three() -> None:
-    assert [type(hook) for hook in HOOKS] == [ParameterHooks, ProvenanceHooks, ProgressHooks]
+def test_the_project_registers_them_all() -> None:
+    assert [type(hook) for hook in HOOKS] == [ParameterHooks, ProvenanceHooks, ProgressHooks, SummaryHooks]
 
 
 @pytest.mark.parametrize(

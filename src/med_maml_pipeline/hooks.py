@@ -20,6 +20,7 @@ from med_maml_pipeline.progress import close_bars, duration
 from med_maml_pipeline.runs.clock import NodeClock, time_left
 from med_maml_pipeline.runs.record import latest_durations
 from med_maml_pipeline.runs.tracking import RunTracker
+from med_maml_pipeline.summary import SummaryHooks
 
 __all__ = ["HOOKS", "ParameterHooks", "ProgressHooks", "ProvenanceHooks"]
 
@@ -216,4 +217,4 @@ def _all_pipelines() -> Mapping[str, Pipeline]:
     return dict(pipelines)
 
 
-HOOKS = (ParameterHooks(), ProvenanceHooks(), ProgressHooks())
+HOOKS = (ParameterHooks(), ProvenanceHooks(), ProgressHooks(), SummaryHooks())

@@ -52,9 +52,14 @@ class AtomicDataset(AbstractVersionedDataset[_Saved, _Loaded]):
         """Last part of the path: how messages call the dataset."""
         return self._filepath.name
 
+    @property
+    def load_path(self) -> Path:
+        """File or folder that a load would read."""
+        return Path(self._get_load_path())
+
     def load(self) -> _Loaded:
         """Reads the version that was saved here, else the pinned one, else the latest."""
-        return self._read(Path(self._get_load_path()))
+        return self._read(self.load_path)
 
     def save(self, data: _Saved) -> None:
         """Writes a new version, all or nothing.

@@ -1,0 +1,59 @@
+"""What a user sees last: the scoreboard as a table, and where the report lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import rich
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from rich.console import Console
+from rich.table import Table
+
+from med_maml_pipeline.modalities import MODALITIES
+
+__all__ = ["SummaryHooks"]
+
+_WIDTH = 120  # what the table needs where no terminal sets the width
+
+
+class SummaryHooks:
+    """After a run that made scoreboards or reports: the scoreboard as a table, and the report's path."""
+
+    def __init__(self) -> None:
+        self._project = Path()
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Keeps the project's folder."""
+        self._project = Path(context.project_path)
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Prints the table and the paths; says nothing after a run that made neither."""
+        made = pipeline.all_outputs()
+        console = rich.get_console()
+        if not console.is_terminal:
+            console = Console(width=_WIDTH)
+        for name in _widest("scoreboard", made):
+            console.print(_table(catalog.load(name)))
+        for name in _widest("report", made):
+            path = catalog.get(name).load_path.relative_to(self._project)
+            console.print(f"Report: {path.as_posix()}", soft_wrap=True, highlight=False)
+
+
+def _widest(kind: str, made: set[str]) -> list[str]:
+    """The dataset of all modalities if it was made, else those of single modalities."""
+    if kind in made:
+        return [kind]
+    return [name for modality in MODALITIES if (name := f"{modality}_{kind}") in made]
+
+
+def _table(stored: pd.DataFrame) -> Table:
+    from med_maml_pipeline.metrics.schema import validate_scoreboard
+    from med_maml_pipeline.reports import terminal_scoreboard
+
+    return terminal_scoreboard(validate_scoreboard(stored))
