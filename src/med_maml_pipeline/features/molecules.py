@@ -24,7 +24,8 @@ __all__ = [
     "standardise_all",
 ]
 
-_normalise = rdMolStandardize.Normalizer()
+with rdBase.BlockLogs():  # rdkit tells that it reads its rules
+    _normalise = rdMolStandardize.Normalizer()
 _largest = rdMolStandardize.LargestFragmentChooser()
 _neutralise = rdMolStandardize.Uncharger()
 
