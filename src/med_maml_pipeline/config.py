@@ -35,9 +35,9 @@ class Budget(_Block):
     """
 
     draws_factor: int = Field(default=1, ge=1)
-    max_validation_episodes: int = Field(default=40, ge=1)
+    max_validation_episodes: int = Field(default=20, ge=1)
     meta_settings: int = Field(default=2, ge=1)
-    adapt_settings: int = Field(default=8, ge=1)
+    adapt_settings: int = Field(default=6, ge=1)
 
 
 class LearnerBudget(_Block):

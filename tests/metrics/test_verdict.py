@@ -46,7 +46,7 @@ def test_the_choice_looks_at_the_nearest_support_size() -> None:
     assert chosen == {1: "knn", 10: "knn", 22: "knn", 23: "forest", 100: "forest"}
 
 
-def test_the_choice_prefers_the_same_family_and_stays_in_its_fold_and_kind() -> None:
+def test_the_choice_prefers_the_same_family_and_stays_in_its_fold() -> None:
     own = _selection(("forest", 5, 0.6, 9, True), ("knn", 5, 0.5, 9, True))
     other = _selection(("forest", 10, 0.6, 9, True), ("knn", 10, 0.9, 9, True), family="table")
     both = pd.concat([own, other])
@@ -54,8 +54,14 @@ def test_the_choice_prefers_the_same_family_and_stays_in_its_fold_and_kind() -> 
     assert _choose(both, family="unknown") == "knn"
     assert _choose(own, fold=1) is None
     assert _choose(own, problem="q") is None
-    assert _choose(own, regression=True) is None
-    assert _choose(own.assign(metric="r2"), regression=True) == "forest"
+
+
+def test_the_choice_prefers_the_same_kind_of_target_and_takes_the_other_where_there_is_none() -> None:
+    classes = _selection(("forest", 5, 0.6, 9, True), ("knn", 5, 0.5, 9, True))
+    numbers = _selection(("forest", 5, 0.1, 9, True), ("knn", 5, 0.2, 9, True)).assign(metric="r2")
+    both = pd.concat([classes, numbers])
+    assert (_choose(both), _choose(both, regression=True)) == ("forest", "knn")
+    assert _choose(classes, regression=True) == "forest"
 
 
 def test_undefined_and_diverged_values_are_never_chosen() -> None:

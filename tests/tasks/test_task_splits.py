@@ -82,6 +82,18 @@ def test_validation_has_the_target_type_of_the_test_task():
             assert by_split[TEST][0] == by_split[VALIDATION][0]
 
 
+def test_every_target_type_of_the_test_tasks_has_a_validation_task():
+    kinds = [TargetType.BINARY] * 5 + [TargetType.REGRESSION] * 3
+    outcomes = panel(3, 8, types=kinds, labels=[*(f"b{i}" for i in range(5)), *(f"r{i}" for i in range(3))])
+    for seed in range(5):
+        for fold in plan([outcomes], {"clinic": (family(split={"mode": "rotate", "folds": 3}),)}, seed):
+            tested, validating = (
+                {label[0] for label, split in fold.items() if split == side} for side in (TEST, VALIDATION)
+            )
+            left = {label[0] for label, split in fold.items() if split != TEST}
+            assert validating == tested & left
+
+
 def test_validation_tasks_must_fit_their_groups():
     def can_validate(task, fold):
         return task.label == "label_3"

@@ -33,8 +33,8 @@ def choose_learner(
     """The learner with the highest mean validation value, settings as chosen there.
 
     Looks at validation episodes of the same problem and fold only: another fold's validation tasks may be
-    this fold's test tasks. Prefers the same family to others of the problem, then the nearest support size
-    (the smaller one of two). Ties go to the first name.
+    this fold's test tasks. Prefers the same kind of target (classes or numbers), then the same family, then
+    the nearest support size (the smaller one of two). Ties go to the first name.
 
     Args:
         selection: ``problem, fold, family, learner, support_size, metric, value, n_episodes, chosen``;
@@ -51,10 +51,11 @@ def choose_learner(
         & (selection["problem"] == problem)
         & (selection["fold"] == fold)
         & selection["learner"].isin(list(learners))
-        & (selection["metric"].isin(REGRESSION_METRICS) == regression)
     ]
     if rows.empty:
         return None
+    alike = rows["metric"].isin(REGRESSION_METRICS) == regression
+    rows = rows[alike] if alike.any() else rows
     if (rows["family"] == family).any():
         rows = rows[rows["family"] == family]
     return _highest(_nearest(rows, support_size))

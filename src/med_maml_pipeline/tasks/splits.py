@@ -116,7 +116,8 @@ def _rotate(rotation: Sequence[str], free: Clusters, can_validate: CanValidate, 
     for fold, chunk in enumerate(np.array_split(np.arange(len(rotation)), folds)):
         test = [rotation[i] for i in chunk]
         after = [*rotation[chunk[-1] + 1 :], *rotation[: chunk[0]]]
-        wanted = min(len(test), max(1, len(after) // 4)) if len(after) > 1 else 0
+        kinds = {task.target.target_type for name in test for task in free[name]}
+        wanted = min(len(test), max(len(kinds), len(after) // 4), len(after) - 1)
         able = [name for name in after if any(can_validate(task, fold) for task in free[name])]
         plan = dict.fromkeys(rotation, MetaSplit.TRAIN)
         plan.update(dict.fromkeys(test, MetaSplit.TEST))
