@@ -40,7 +40,7 @@ def test_balanced_and_enriched_supports_have_their_counts():
         assert episode.n_shot == episode.support_size
     for episode in drawn(rare(), SupportRule(rule="enriched", sizes=(4,), negatives_per_positive=5)):
         assert np.bincount(rare().y[episode.support].astype(int)).tolist() == [20, 4]
-        assert episode.n_shot == 4
+        assert (episode.n_shot, episode.support_size) == (None, 24)
 
 
 def test_natural_supports_keep_prevalence_and_show_every_class():

@@ -33,7 +33,7 @@ def draw_episodes(
         seed: Seed of the run.
     """
     index = PoolIndex.of(task.y, task.groups, task.n_classes)
-    per_class = task.n_classes > 0 and rule.rule != "natural"
+    per_class = task.n_classes > 0 and rule.rule == "balanced"
     episodes = []
     for size in sizes:
         for draw in range(rule.draws):
@@ -46,7 +46,7 @@ def draw_episodes(
                     support=support,
                     query=draw_query(index, support, rule.max_query, rng),
                     n_shot=size if per_class else None,
-                    support_size=size,
+                    support_size=size if per_class else len(support),
                     draw=draw,
                 )
             )

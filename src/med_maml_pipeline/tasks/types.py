@@ -194,8 +194,8 @@ class Episode:
         task_id: The task it was drawn from.
         support: ``[s]`` int64 positions within the task.
         query: ``[q]`` int64 positions within the task, disjoint from support in group.
-        n_shot: Examples per class in the support; None under natural prevalence.
-        support_size: The declared size (per class when ``n_shot`` is set: ``n_shot``; else total).
+        n_shot: Examples per class in a balanced support; None where classes are not equally many.
+        support_size: ``n_shot`` where it is set, else the number of examples in all.
         draw: Number of the draw.
     """
 
