@@ -183,6 +183,14 @@ def test_without_validation_tasks_no_side_is_chosen(fabricate: Fabricate) -> Non
     assert (line.ours, line.classical, line.outcome) == (None, None, Outcome.OPEN)
 
 
+def test_a_missing_choice_is_not_called_undefined(fabricate: Fabricate) -> None:
+    run = fabricate(learners=("maml", "forest"))
+    run.selection = run.selection.iloc[:0]
+    sentence = _lines(run)[0].sentence
+    assert "no learner could be chosen on validation tasks" in sentence
+    assert "undefined" not in sentence
+
+
 def test_undefined_everywhere_is_told_as_such(fabricate: Fabricate) -> None:
     run = fabricate(sizes=(5,))
     run.predictions["y"] = run.predictions["y"].map(np.ones_like)

@@ -118,6 +118,8 @@ class VerdictLine:
 
     def _lead(self) -> str:
         metric = _METRIC_NAMES[self.metric]
+        if self.ours is None and self.classical is None and self.prior is None:
+            return "no learner could be chosen on validation tasks."
         if self.winner is None:
             return f"{metric} is undefined for every learner."
         return (
