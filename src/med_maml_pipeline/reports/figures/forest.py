@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from med_maml_pipeline.metrics.choice import CLASSICAL_LANE, OUR_LANES, choose_learner
+from med_maml_pipeline.metrics.choice import CLASSICAL_LANE, OUR_LANES
 from med_maml_pipeline.metrics.contest import Contest, Entry, contests
 from med_maml_pipeline.metrics.intervals import Interval, paired_difference
 from med_maml_pipeline.metrics.judged import judged_predictions
+from med_maml_pipeline.metrics.references import chosen_entry
 from med_maml_pipeline.metrics.scores import PRIMARY_METRICS
 from med_maml_pipeline.reports.board import ALL_FOLDS
 from med_maml_pipeline.reports.figures.facets import Facet, Facets, absent
@@ -96,21 +97,12 @@ def _forests(judged: pd.DataFrame, selection: pd.DataFrame, seed: int) -> Iterat
 
 
 def _chosen(contest: Contest, selection: pd.DataFrame, lanes: tuple[str, ...]) -> Entry | None:
-    names = [name for name, entry in contest.entries.items() if entry.lane in lanes]
-    choice = {
-        fold: choose_learner(
-            selection,
-            names,
-            problem=contest.problem,
-            fold=fold,
-            family=contest.family,
-            regression=contest.regression,
-            support_size=contest.support_size,
-        )
-        for fold in contest.folds
-    }
-    used = {contest.entries[name].lane for name in choice.values() if name is not None}
-    return contest.following(choice, used.pop() if len(used) == 1 else "several")
+    """The choice that the scoreboard makes, in the colour of its lane where all folds agree on one."""
+    entry = chosen_entry(contest, selection, lanes, "several")
+    if entry is None:
+        return None
+    used = {contest.entries[str(name)].lane for name in entry.learners}
+    return replace(entry, lane=used.pop()) if len(used) == 1 else entry
 
 
 def _compare(contest: Contest, ours: Entry, classical: Entry, seed: int) -> _Forest:
