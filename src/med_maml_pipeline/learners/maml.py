@@ -32,7 +32,7 @@ class MamlTraining:
     Attributes:
         steps: Meta-updates.
         meta_batch: Tasks per meta-update.
-        shots: Support examples per class (in all: twice as many for regression).
+        shots: Support examples per class (in all for regression).
         query: Query examples per task.
         hidden: Widths of the hidden layers.
         inner_lr: Inner rate, in units of the inverse curvature of each layer (see `initial_log_rates`).
