@@ -1,0 +1,74 @@
+"""What the documentation promises: links lead somewhere, examples are valid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+
+from med_maml_pipeline.config import Parameters, parse_parameters
+from med_maml_pipeline.sources.spec import SourceSpec
+
+REPO = Path(__file__).resolve().parents[1]
+PAGES = sorted(
+    [
+        *REPO.glob("*.md"),
+        *REPO.glob("docs/*.md"),
+        *REPO.glob("*/README.md"),
+        *REPO.glob("src/*/*/*/README.md"),
+    ]
+)
+BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def _blocks(page: str) -> list[dict[str, Any]]:
+    return [yaml.safe_load(block) for block in BLOCK.findall((REPO / page).read_text(encoding="utf-8"))]
+
+
+def _sources(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, entry in document.items():
+        if "format" in entry:
+            yield name, entry
+        else:
+            yield from entry.get("sources", {}).items()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPO).as_posix())
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/sources.md", "docs/molecules.md"])
+def test_examples_of_sources_are_valid(page):
+    entries = [entry for document in _blocks(page) for entry in _sources(document)]
+    assert entries
+    for name, entry in entries:
+        assert TypeAdapter(SourceSpec).validate_python(entry).tasks, name
+
+
+def test_the_readme_shows_every_format():
+    shown = {entry["format"] for document in _blocks("README.md") for _, entry in _sources(document)}
+    assert shown == {"meds", "table", "tables", "hourly", "smiles"}
+
+
+def test_examples_of_parameters_are_valid():
+    for document in _blocks("docs/parameters.md"):
+        parse_parameters(document)
+
+
+def test_every_parameter_is_explained():
+    text = (REPO / "docs" / "parameters.md").read_text(encoding="utf-8")
+    assert not [name for name in Parameters.model_fields if f"`{name}`" not in text]
+
+
+@pytest.mark.parametrize("name", ["embedded", "public"])
+def test_the_readme_has_the_marks_of_its_tables(name):
+    text = (REPO / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"<!-- results:{name} -->\n.*?<!-- /results:{name} -->", text, re.DOTALL)
