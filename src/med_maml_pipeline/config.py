@@ -79,8 +79,8 @@ class Parameters(_Block):
         identifier_key_file: File with the key of the identifier hashes; made on first use.
         public_data_root: Only ever given with ``--params``: root of the public data in the catalog.
         synthetic_hospital: Size and nature of the embedded hospital.
-        learners: Settings by modality, learner and budget. Learners that share a pre-trained network share the
-            settings of the first of them, ``linear_probe``.
+        learners: Settings by modality, learner and budget. Learners that share a pre-trained network follow
+            the settings of the first of them, ``linear_probe``.
         evaluation: Bootstrap.
     """
 
