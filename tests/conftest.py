@@ -1,13 +1,39 @@
-"""Fixtures that every room may use."""
+"""Fixtures that every room may use, and the guard that keeps all tests off the network."""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from network_guard.no_network import refuse_network
+
 REPO = Path(__file__).resolve().parents[1]
+_NETWORK_LOG = Path(tempfile.mkdtemp(prefix="network-")) / "attempts.log"
+
+
+def pytest_configure() -> None:
+    """Guards this process and, through their environment, the processes that tests start."""
+    refuse_network(_NETWORK_LOG)
+    os.environ["NETWORK_LOG"] = str(_NETWORK_LOG)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(REPO / "tests" / "network_guard"), os.environ.get("PYTHONPATH")])
+    )
+
+
+def _attempts() -> list[str]:
+    return _NETWORK_LOG.read_text().splitlines() if _NETWORK_LOG.exists() else []
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> Iterator[None]:
+    """Fails a test that looked up a name or connected elsewhere, even where the error was caught."""
+    before = len(_attempts())
+    yield
+    assert _attempts()[before:] == []
 
 
 def _public_root() -> Path | None:

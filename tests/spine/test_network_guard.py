@@ -1,0 +1,57 @@
+"""The guard that keeps tests off the network does notice. Under it every other test runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ATTEMPT = """
+import socket, sys
+for attempt in (
+    lambda: socket.getaddrinfo("pypi.org", 443),
+    lambda: socket.create_connection(("192.0.2.1", 9), timeout=1),
+    lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 53)),
+):
+    try:
+        attempt()
+    except OSError as error:
+        print(error)
+server = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(server.getsockname(), timeout=1)
+print("loopback is open")
+"""
+
+
+def test_a_child_process_cannot_reach_out_and_is_found_out(tmp_path: Path) -> None:
+    log = tmp_path / "attempts.log"
+    done = subprocess.run(
+        [sys.executable, "-c", ATTEMPT],
+        env={**os.environ, "NETWORK_LOG": str(log)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.count("no network here") == 3
+    assert done.stdout.endswith("loopback is open\n")
+    assert len(log.read_text().splitlines()) == 3
+
+
+def test_this_process_is_guarded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert socket.socket.connect.__module__ == "network_guard.no_network"
+    assert Path(os.environ["NETWORK_LOG"]).parent.is_dir()
+    for path in os.environ["PYTHONPATH"].split(os.pathsep):
+        assert Path(path).is_dir()
+
+
+def test_telemetry_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    import med_maml_pipeline
+    from med_maml_pipeline import settings
+
+    assert med_maml_pipeline.__version__
+    assert os.environ["KEDRO_DISABLE_TELEMETRY"]
+    assert "kedro-telemetry" in settings.DISABLE_HOOKS_FOR_PLUGINS
