@@ -105,18 +105,23 @@ def _side(learners: object, value: float, low: float, high: float) -> str:
     if not isinstance(learners, str):
         return BLANK
     names = ", ".join(learner_label(name) for name in learners.split(", "))
-    return f"{names} {_estimate(value, low, high)}"
+    return f"{names}<br>{_estimate(value, low, high)}"
 
 
 def _estimate(value: float, low: float, high: float) -> str:
-    return estimate(value, low, high) if math.isfinite(value) else BLANK
+    return _unbroken(estimate(value, low, high)) if math.isfinite(value) else BLANK
 
 
 def _difference(value: float, low: float, high: float) -> str:
     if not math.isfinite(value):
         return BLANK
-    text = estimate(value, low, high, difference=True)
+    text = _unbroken(estimate(value, low, high, difference=True))
     return f"**{text}**" if low > 0 or high < 0 else text
+
+
+def _unbroken(text: str) -> str:
+    """The text with spaces that no line ends at."""
+    return text.replace(" ", "\u00a0")
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:
