@@ -12,7 +12,8 @@ import pytest
 from network_guard.no_network import refuse_network
 
 REPO = Path(__file__).resolve().parents[1]
-_NETWORK_LOG = Path(tempfile.mkdtemp(prefix="network-")) / "attempts.log"
+_FOLDER = tempfile.TemporaryDirectory(prefix="network-")  # removed at exit
+_NETWORK_LOG = Path(_FOLDER.name) / "attempts.log"
 
 
 def pytest_configure() -> None:
@@ -31,9 +32,10 @@ def _attempts() -> list[str]:
 @pytest.fixture(autouse=True)
 def _no_network() -> Iterator[None]:
     """Fails a test that looked up a name or connected elsewhere, even where the error was caught."""
-    before = len(_attempts())
     yield
-    assert _attempts()[before:] == []
+    attempts = _attempts()  # those of session fixtures too
+    _NETWORK_LOG.unlink(missing_ok=True)
+    assert attempts == []
 
 
 def _public_root() -> Path | None:

@@ -20,7 +20,7 @@ from med_maml_pipeline.synthetic import SyntheticHospitalSettings, write_ehr, wr
 
 FIRST_SUBJECT = 7_709_130_000
 LAB_VALUE = 31337.4242
-CANARIES = ("canary", str(FIRST_SUBJECT)[:6], "31337.4")
+CANARIES = ("kanarie", str(FIRST_SUBJECT)[:6], "31337.4")
 SETTINGS = SyntheticHospitalSettings(n_patients=240, patients_per_shard=120, n_molecules=200, n_assays=60)
 
 CATALOG = """
@@ -83,22 +83,22 @@ def _write_meds(folder: Path) -> None:
     shards = [content for path, content in write_ehr(SETTINGS, seed=1) if path.startswith("data/")]
     for number, shard in enumerate(shards):
         table = _with_canaries(shard, rare=number == 0)
-        pq.write_table(table, folder / f"canary_jane_doe_{number}.parquet")
+        pq.write_table(table, folder / f"kanarie_jane_doe_{number}.parquet")
 
 
 def _with_canaries(shard: pa.Table, *, rare: bool) -> pa.Table:
     """Telling identifiers, text in every row and, for the last subject, codes that nobody else has."""
     subjects = pc.add(shard["subject_id"].cast(pa.int64()), FIRST_SUBJECT)
     shard = shard.set_column(shard.schema.get_field_index("subject_id"), "subject_id", subjects)
-    text = pa.array(["canary note"] * len(shard), shard.schema.field("text_value").type)
+    text = pa.array(["kanarie note"] * len(shard), shard.schema.field("text_value").type)
     shard = shard.set_column(shard.schema.get_field_index("text_value"), "text_value", text)
     if not rare:
         return shard
     last = shard["subject_id"][-1]
     others = shard.filter(pc.not_equal(shard["subject_id"], last))
     events = shard.filter(pc.equal(shard["subject_id"], last)).to_pylist()
-    static = {**events[0], "time": None, "code": "LAB//CANARY_RARE"}
-    coded = {**events[-1], "code": "DIAGNOSIS//CANARY_RARE"}
+    static = {**events[0], "time": None, "code": "LAB//KANARIE_RARE"}
+    coded = {**events[-1], "code": "DIAGNOSIS//KANARIE_RARE"}
     return pa.concat_tables([others, pa.Table.from_pylist([static, *events, coded], schema=shard.schema)])
 
 
@@ -108,8 +108,8 @@ def _write_table(file: Path) -> None:
     age, marker = rng.uniform(20, 90, n).round(), rng.normal(5, 2, n).round(2)
     frame = pd.DataFrame(
         {
-            "visit": [f"canary-visit-{i}" for i in range(n)],
-            "patient": [f"canary-patient-{i}" for i in range(n)],
+            "visit": [f"kanarie-visit-{i}" for i in range(n)],
+            "patient": [f"kanarie-patient-{i}" for i in range(n)],
             "site": np.array(["north", "south", "east"])[np.arange(n) % 3],
             "sex": np.array(["f", "m"])[rng.integers(0, 2, n)],
             "age": age,
@@ -117,7 +117,7 @@ def _write_table(file: Path) -> None:
             "disease": np.where(age / 20 + marker + rng.normal(size=n) > 7.5, "yes", "no"),
         }
     )
-    frame.loc[5, "sex"] = "canarylevel"
+    frame.loc[5, "sex"] = "kanarielevel"
     frame.loc[6, "marker"] = LAB_VALUE
     frame["age"] = frame["age"].astype(object)
     frame.loc[7, "age"] = "?"
@@ -127,6 +127,6 @@ def _write_table(file: Path) -> None:
 def _write_assays(file: Path) -> None:
     ((_, content),) = [item for item in write_molecules(SETTINGS, seed=1) if item[0] == "assays.csv"]
     frame = content.copy()
-    frame.insert(1, "name", [f"canary-compound-{i}" for i in range(len(frame))])
-    frame.loc[3, "smiles"] = "canary((("
+    frame.insert(1, "name", [f"kanarie-compound-{i}" for i in range(len(frame))])
+    frame.loc[3, "smiles"] = "kanarie((("
     frame.to_csv(file, index=False)

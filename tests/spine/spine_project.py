@@ -56,6 +56,7 @@ class SpineProject:
         """Any Kedro command, as a user gives it."""
         process = self.start(*arguments)
         output = process.communicate(timeout=300)[0]
+        assert self.network_attempts() == []
         return Outcome(process.returncode, output)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -63,12 +64,22 @@ class SpineProject:
         return subprocess.Popen(
             [sys.executable, "-m", "kedro", *arguments],
             cwd=self.path,
-            env={**os.environ, "COLUMNS": "400", "KEDRO_ENV": self.env},
+            env={
+                **os.environ,
+                "COLUMNS": "400",
+                "KEDRO_ENV": self.env,
+                "NETWORK_LOG": str(self.path / "network.log"),
+            },
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def network_attempts(self) -> list[str]:
+        """DNS look-ups and connections that any command tried here; the guard refused them."""
+        log = self.path / "network.log"
+        return log.read_text().splitlines() if log.exists() else []
 
     @property
     def tracking(self) -> Path:

@@ -129,7 +129,7 @@ def _unsorted_times(raw: Path) -> str:
 def _text_among_numbers(raw: Path) -> str:
     frame = pd.read_csv(raw / "clinic.csv")
     frame["marker"] = frame["marker"].astype(object)
-    frame.loc[4, "marker"] = "canary-marker"
+    frame.loc[4, "marker"] = "kanarie-marker"
     frame.to_csv(raw / "clinic.csv", index=False)
     return "my_clinic"
 

@@ -50,6 +50,7 @@ def test_an_absent_root_of_public_data(fresh: SpineProject) -> None:
 
 
 def test_an_unknown_pipeline_and_an_unknown_namespace(fresh: SpineProject) -> None:
-    assert "meta_trainin" in fresh.run("--pipelines", "meta_trainin").output
-    assert fresh.run("--pipelines", "meta_trainin").code != 0
-    assert fresh.run("--namespaces", "ehr.mamml").code != 0
+    for kind, name in (("--pipelines", "meta_trainin"), ("--namespaces", "ehr.mamml")):
+        outcome = fresh.run(kind, name)
+        assert outcome.code != 0
+        assert name in outcome.output

@@ -71,6 +71,11 @@ def test_the_terminal_ends_with_the_scoreboard_and_the_path_of_the_report(
     assert "[37/37]" in outcome.output
 
 
+def test_no_name_was_looked_up_and_nothing_was_connected_to(finished: SpineProject) -> None:
+    """The guard of `network_guard` is at work in every command that these tests start."""
+    assert finished.network_attempts() == []
+
+
 def test_the_small_environment_is_small(finished: SpineProject) -> None:
     (record,) = finished.records()
     assert record["peak_memory_mib"] < 2048
