@@ -136,3 +136,20 @@ def test_validation_sample_does_not_depend_on_the_order_of_episodes(problem):
     turned = replace(problem, episodes=problem.episodes[::-1])
     one, other = ([e.episode_id for e in validation_sample(p, 2)] for p in (problem, turned))
     assert one == other
+
+
+def test_numeric_targets_do_not_borrow_settings_from_classes(problem, learner):
+    (trained,) = meta_train([problem], ["scripted"], EFFORT, seed=0)
+    numeric = replace(
+        problem,
+        tasks=tuple(
+            replace(t, target_type=TargetType.REGRESSION, n_classes=0)
+            if t.meta_split == MetaSplit.TEST
+            else t
+            for t in problem.tasks
+        ),
+    )
+    predictions = predict_test_episodes(
+        [numeric], {("p", 0, "scripted"): trained.checkpoint}, trained.selection, seed=0
+    )
+    assert all((scores == 0).all() for scores in predictions["scores"])  # scale 0, the learner's first

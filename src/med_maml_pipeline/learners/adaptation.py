@@ -12,7 +12,7 @@ from med_maml_pipeline.learners.episodes import EpisodeResult, only_tasks, run_e
 from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback, Settings, silent
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.learners.workers import run_jobs
-from med_maml_pipeline.tasks.types import Episode, MetaSplit, Problem, Task
+from med_maml_pipeline.tasks.types import Episode, MetaSplit, Problem, TargetType, Task
 
 __all__ = ["PREDICTION_COLUMNS", "predict_test_episodes"]
 
@@ -80,7 +80,13 @@ def _jobs(
 
 
 def _settings(chosen: pd.DataFrame, task: Task, episode: Episode, learner: str) -> Settings:
-    """Settings chosen for this family, target type and size; else for what comes nearest to it."""
+    """Settings chosen for this family, target type and size; else for what comes nearest to it.
+
+    Classes never borrow from numeric targets nor these from classes: what suits one loss says nothing of the
+    other, so that the learner's own first settings are used.
+    """
+    numeric = chosen["target_type"] == str(TargetType.REGRESSION)
+    chosen = chosen[numeric == (task.target_type == TargetType.REGRESSION)]
     if chosen.empty:
         return get_learner(learner).adapt_grid[0]
     distance = pd.DataFrame(
