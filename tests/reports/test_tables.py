@@ -7,9 +7,16 @@ from med_maml_pipeline.reports.tables import attrition_table, audit_table, selec
 def test_tasks_of_several_folds_count_once(reported):
     run = reported["ehr"].run
     heart = [row for row in task_table(run.tasks).rows if row[0] == "heart_disease_4site"]
-    assert [(row[3], row[4]) for row in heart] == [("train", "4"), ("test", "4")]
+    assert [(row[3], row[5]) for row in heart] == [("train", "4"), ("test", "4")]
     part = run.tasks[(run.tasks["source"] == "heart_disease_4site") & (run.tasks["meta_split"] == "test")]
-    assert heart[1][5] == f"{part['n_examples'].mean():,.0f}"
+    assert heart[1][6] == f"{part['n_examples'].mean():,.0f}"
+
+
+def test_it_is_said_which_tables_share_columns_and_which_are_ranked(reported):
+    tasks = reported["ehr"].run.tasks.assign(shared_inputs=lambda t: t["source"] != "heart_disease_4site")
+    said = {row[0]: row[4] for row in task_table(tasks).rows}
+    assert said.pop("heart_disease_4site") == "ranked on each support"
+    assert set(said.values()) == {"same columns"}
 
 
 def test_attrition_keeps_its_order_and_numbers(reported):

@@ -53,6 +53,9 @@ class Learner(Protocol):
         lane: optimisation, metric, model, transfer, classical, control or ensemble.
         meta_grid: Settings tried with a meta-training each (the first is the default).
         adapt_grid: Settings tried at adaptation only, chosen per support size on validation episodes.
+
+    Learners that meta-train alike name the same ``trunk``, an optional attribute: one meta-training then
+    serves them all.
     """
 
     name: str

@@ -13,7 +13,7 @@ from med_maml_pipeline.reports.wording import learner_label, metric_label, numbe
 __all__ = ["Table", "attrition_table", "audit_table", "selection_table", "task_table"]
 
 TASKS = (
-    "source", "family", "protocol", "meta_split", "task_id",
+    "source", "family", "protocol", "meta_split", "task_id", "shared_inputs",
     "n_examples", "n_groups", "lost_examples", "capped_examples",
 )  # fmt: skip
 ATTRITION = ("source", "table", "step", "kept", "lost")
@@ -66,15 +66,17 @@ def task_table(tasks: pd.DataFrame) -> Table:
         grouped = tasks.groupby(["source", "family", "protocol", "meta_split"], sort=True)
         for key, part in sorted(grouped, key=lambda item: (*item[0][:3], order.get(str(item[0][3]), 3))):
             means = part[["n_examples", "n_groups", "lost_examples", "capped_examples"]].astype(float).mean()
-            rows.append((*map(str, key), whole(part["task_id"].nunique()), *(whole(mean) for mean in means)))
+            inputs = "same columns" if part["shared_inputs"].astype(bool).all() else "ranked on each support"
+            count = whole(part["task_id"].nunique())
+            rows.append((*map(str, key), inputs, count, *(whole(mean) for mean in means)))
     return Table(
         caption="Tasks by meta-split, with means per task",
         header=(
-            "Source", "Family", "Protocol", "Meta-split", "Tasks", "Examples",
+            "Source", "Family", "Protocol", "Meta-split", "Inputs of networks", "Tasks", "Examples",
             "Groups", "Lost to disjointness", "Left out by the cap",
         ),
         rows=tuple(rows),
-        numeric=frozenset(range(4, 9)),
+        numeric=frozenset(range(5, 10)),
         empty="No task table was given.",
     )  # fmt: skip
 
