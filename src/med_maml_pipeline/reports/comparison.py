@@ -50,7 +50,7 @@ def _row(line: VerdictLine) -> tuple[str, ...]:
         f"{support_label(line.support_size, line.per_class)}\n{metric_label(line.metric)}",
         _side(line.ours),
         _side(line.classical),
-        estimate(*line.prior.value) if line.prior else "not defined",
+        _stacked(estimate(*line.prior.value)) if line.prior else "not defined",
         _difference(line.to_classical),
         _difference(line.to_prior),
     )
@@ -66,4 +66,9 @@ def _side(side: Side | None) -> str:
 def _difference(difference: Estimate) -> str:
     """The difference, marked where its interval leaves zero out; primary metrics are better when higher."""
     mark = {1: "▲ ", -1: "▼ "}.get(difference.sign or 0, "")
-    return "–" if isnan(difference.value) else mark + estimate(*difference, difference=True)
+    return "–" if isnan(difference.value) else mark + _stacked(estimate(*difference, difference=True))
+
+
+def _stacked(text: str) -> str:
+    """The interval below the value, so that the table fits a laptop."""
+    return text.replace(" [", "\n[")
