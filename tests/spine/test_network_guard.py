@@ -11,7 +11,7 @@ from pathlib import Path
 ATTEMPT = """
 import socket, sys
 for attempt in (
-    lambda: socket.getaddrinfo("pypi.org", 443),
+    lambda: socket.getaddrinfo("index.example.org", 443),
     lambda: socket.create_connection(("192.0.2.1", 9), timeout=1),
     lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 53)),
 ):
