@@ -13,7 +13,7 @@ from med_maml_pipeline.metrics.choice import (
     CLASSICAL_LANE,
     OUR_LANES,
     PRIOR,
-    choose_learner,
+    choose_by_fold,
 )
 from med_maml_pipeline.metrics.contest import ALL_FOLDS
 from med_maml_pipeline.metrics.scores import REGRESSION_METRICS
@@ -113,18 +113,11 @@ def _choose(
     """The same choice that `build_scoreboard` makes, read back from the tables."""
     source, family, protocol, size = rows.iloc[0][_CELL[1:]]
     candidates = rows.loc[rows["lane"].isin(lanes) & (rows["learner"] != followed), "learner"].unique()
-    names = [
-        choose_learner(
-            selection,
-            candidates,
-            problem=problem,
-            fold=fold,
-            family=family,
-            regression=regression,
-            support_size=size,
-        )
-        for problem, fold in _problem_folds(tasks, selection, source, family, protocol, regression)
-    ]
+    places = _problem_folds(tasks, selection, source, family, protocol, regression)
+    choice = choose_by_fold(
+        selection, candidates, places, family=family, regression=regression, support_size=size
+    )
+    names = list(choice.values())
     chosen = tuple(sorted({name for name in names if name is not None}))
     if followed in set(rows["learner"]):
         return _Choice(followed, chosen)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
 from med_maml_pipeline.metrics.scores import REGRESSION_METRICS
 
-__all__ = ["CHOSEN_CLASSICAL", "CHOSEN_OURS", "CLASSICAL_LANE", "OUR_LANES", "PRIOR", "choose_learner"]
+__all__ = [
+    "CHOSEN_CLASSICAL",
+    "CHOSEN_OURS",
+    "CLASSICAL_LANE",
+    "OUR_LANES",
+    "PRIOR",
+    "choose_by_fold",
+    "choose_learner",
+]
 
 OUR_LANES = ("optimisation", "metric", "model", "transfer")
 CLASSICAL_LANE = "classical"
@@ -59,6 +67,30 @@ def choose_learner(
     if (rows["family"] == family).any():
         rows = rows[rows["family"] == family]
     return _highest(_nearest(rows, support_size))
+
+
+def choose_by_fold(
+    selection: pd.DataFrame,
+    learners: Collection[str],
+    places: Iterable[tuple[str, int]],
+    *,
+    family: str,
+    regression: bool,
+    support_size: int,
+) -> dict[tuple[str, int], str | None]:
+    """The choice of `choose_learner` in every (problem, fold) of ``places``."""
+    return {
+        (problem, fold): choose_learner(
+            selection,
+            learners,
+            problem=problem,
+            fold=fold,
+            family=family,
+            regression=regression,
+            support_size=support_size,
+        )
+        for problem, fold in places
+    }
 
 
 def _nearest(rows: pd.DataFrame, support_size: int) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from med_maml_pipeline.metrics.choice import (
     CLASSICAL_LANE,
     OUR_LANES,
     PRIOR,
-    choose_learner,
+    choose_by_fold,
 )
 from med_maml_pipeline.metrics.contest import Contest, Entry
 from med_maml_pipeline.metrics.probabilities import Floats
@@ -64,16 +64,12 @@ def chosen_entry(
         None where a fold has no candidate with a validation value.
     """
     names = [name for name, entry in contest.entries.items() if entry.lane in lanes]
-    choice = {
-        fold: choose_learner(
-            selection,
-            names,
-            problem=contest.problem,
-            fold=fold,
-            family=contest.family,
-            regression=contest.regression,
-            support_size=contest.support_size,
-        )
-        for fold in contest.folds
-    }
-    return contest.following(choice, lane)
+    choice = choose_by_fold(
+        selection,
+        names,
+        [(contest.problem, fold) for fold in contest.folds],
+        family=contest.family,
+        regression=contest.regression,
+        support_size=contest.support_size,
+    )
+    return contest.following({fold: name for (_, fold), name in choice.items()}, lane)

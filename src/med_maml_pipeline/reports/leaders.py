@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from med_maml_pipeline.metrics.choice import CHOSEN_CLASSICAL, choose_learner
+from med_maml_pipeline.metrics.choice import CHOSEN_CLASSICAL, choose_by_fold
 from med_maml_pipeline.metrics.scores import REGRESSION_METRICS
 from med_maml_pipeline.reports.board import need
 from med_maml_pipeline.reports.figures.lines import ALONE
@@ -61,18 +61,10 @@ def _leaders(
         return candidates
     if CHOSEN_CLASSICAL in candidates:
         return [CHOSEN_CLASSICAL]
-    votes = Counter(
-        choose_learner(
-            selection,
-            candidates,
-            problem=problem,
-            fold=fold,
-            family=family,
-            regression=regression,
-            support_size=size,
-        )
-        for problem, fold in places
+    choice = choose_by_fold(
+        selection, candidates, places, family=family, regression=regression, support_size=size
     )
+    votes = Counter(choice.values())
     del votes[None]
     if not votes:
         return candidates
