@@ -99,7 +99,7 @@ def _training_rows(problem: Problem) -> Iterator[tuple[str, IntArray]]:
     for task in problem.split(MetaSplit.TRAIN):
         rows.setdefault(task.examples, []).append(task.rows)
     for key, parts in rows.items():
-        used = np.zeros(len(problem.tables[key].x), dtype=bool)
+        used = np.zeros(len(problem.tables[key]), dtype=bool)
         for part in parts:
             used[part] = True
         yield key, np.flatnonzero(used)

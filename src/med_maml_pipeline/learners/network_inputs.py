@@ -50,12 +50,12 @@ class NetworkInputs:
         for key in dict.fromkeys(task.examples for task in train):
             rows = np.unique(np.concatenate([task.rows for task in train if task.examples == key]))
             table = problem.tables[key]
-            place = np.full(len(table.x), -1, dtype=np.int64)
+            place = np.full(len(table), -1, dtype=np.int64)
             place[rows] = np.arange(len(rows))
             places[key] = place
             task = next(task for task in train if task.examples == key)
             transform = encode_support(checkpoint, problem.support(task, np.arange(0))).transform
-            chunks = [transform(table.x[rows[at : at + _CHUNK]]) for at in range(0, len(rows), _CHUNK)]
+            chunks = [transform(table.rows(rows[at : at + _CHUNK])) for at in range(0, len(rows), _CHUNK)]
             matrices[key] = np.concatenate(chunks)
         return cls(problem, arrays, next(iter(matrices.values())).shape[1], matrices, places)
 

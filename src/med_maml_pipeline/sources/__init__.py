@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from med_maml_pipeline.sources.spec import (
+    ArraysSource,
+    H5adSource,
     HourlySource,
+    MatricesSource,
     MedsSource,
+    PicturesSource,
     SmilesSource,
     SourceSpec,
     TableSource,
@@ -53,4 +57,20 @@ def open_source(name: str, spec: SourceSpec, root: Path) -> Reading:
         from med_maml_pipeline.sources.smiles import read_smiles
 
         return read_smiles(name, spec, root)
+    if isinstance(spec, PicturesSource):
+        from med_maml_pipeline.sources.picture_folder import read_pictures
+
+        return read_pictures(name, spec, root)
+    if isinstance(spec, ArraysSource):
+        from med_maml_pipeline.sources.picture_arrays import read_arrays
+
+        return read_arrays(name, spec, root)
+    if isinstance(spec, H5adSource):
+        from med_maml_pipeline.sources.h5ad import read_h5ad
+
+        return read_h5ad(name, spec, root)
+    if isinstance(spec, MatricesSource):
+        from med_maml_pipeline.sources.expression import read_matrices
+
+        return read_matrices(name, spec, root)
     assert_never(spec)

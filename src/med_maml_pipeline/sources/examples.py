@@ -14,6 +14,7 @@ from med_maml_pipeline.tasks.types import (
     FeatureKind,
     FeatureTable,
     FloatArray,
+    PixelArray,
     TargetColumn,
     TargetType,
 )
@@ -53,13 +54,16 @@ def _load(store: ExampleStore, key: str) -> Examples:
         source=source,
         table=name,
         inputs=FeatureTable(
-            x=_matrix(table["x"], len(schema["features"])),
+            x=_matrix(table, "x", len(schema["features"])),
             names=tuple(schema["features"]),
             kinds=tuple(FeatureKind(kind) for kind in schema["kinds"]),
+            pixels=_pixels(table, schema["image"]),
         ),
-        y=_matrix(table["y"], len(schema["targets"])),
+        y=_matrix(table, "y", len(schema["targets"])),
         targets=tuple(
-            TargetColumn(t["name"], TargetType(t["target_type"]), t["n_classes"], t["cluster"])
+            TargetColumn(
+                t["name"], TargetType(t["target_type"]), t["n_classes"], t["cluster"], tuple(t["classes"])
+            )
             for t in schema["targets"]
         ),
         groups=table["group"].to_numpy(),
@@ -67,8 +71,15 @@ def _load(store: ExampleStore, key: str) -> Examples:
     )
 
 
-def _matrix(column: pa.ChunkedArray, width: int) -> FloatArray:
-    if not len(column):
-        return np.empty((0, width), dtype=np.float32)
-    chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+def _pixels(table: pa.Table, image: Sequence[int] | None) -> PixelArray | None:
+    if image is None:
+        return None
+    chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in table["pixels"].chunks]
+    return np.concatenate(chunks).reshape(-1, *image)
+
+
+def _matrix(table: pa.Table, name: str, width: int) -> FloatArray:
+    if not len(table) or not width:
+        return np.empty((len(table), width), dtype=np.float32)
+    chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in table[name].chunks]
     return np.concatenate(chunks).astype(np.float32, copy=False).reshape(-1, width)

@@ -17,7 +17,7 @@ from med_maml_pipeline.errors import DataError
 from med_maml_pipeline.sources import open_source
 from med_maml_pipeline.sources.reading import Reading, TablePart, TableSchema
 from med_maml_pipeline.sources.spec import SourceSpec
-from med_maml_pipeline.tasks.types import FloatArray, IntArray
+from med_maml_pipeline.tasks.types import FloatArray, IntArray, PixelArray
 
 __all__ = ["Ingestion", "Pseudonymise"]
 
@@ -53,7 +53,7 @@ class Ingestion:
 
     Iterating yields ``(relative path, content)`` for a snapshot: the parts of each table as Arrow tables
     ``<source>/<table>/part-00000.parquet`` (``group`` int64, ``group_key`` str, ``stratum`` str, ``x`` and
-    ``y`` fixed-size float32 lists), then ``<source>/<table>/schema.json`` and ``attrition.json``. One part
+    ``y`` fixed-size float32 lists, for pictures ``pixels`` fixed-size uint8 lists), then ``<source>/<table>/schema.json`` and ``attrition.json``. One part
     is in memory at a time.
 
     Args:
@@ -116,20 +116,23 @@ def _check_part(name: str, part: TablePart) -> None:
 
 def _arrow(part: TablePart, groups: IntArray, keys: NDArray[np.str_]) -> pa.Table:
     strata = part.strata if part.strata is not None else np.full(len(groups), None, dtype=object)
-    return pa.table(
-        {
-            "group": pa.array(groups, type=pa.int64()),
-            "group_key": pa.array(keys, type=pa.string()),
-            "stratum": pa.array(strata, type=pa.string()),
-            "x": _fixed_lists(part.x),
-            "y": _fixed_lists(part.y),
-        }
+    columns = {
+        "group": pa.array(groups, type=pa.int64()),
+        "group_key": pa.array(keys, type=pa.string()),
+        "stratum": pa.array(strata, type=pa.string()),
+        "y": _fixed_lists(part.y.astype(np.float32, copy=False)),
+    }
+    if part.x.shape[1]:  # Parquet does not give lists of no cell back
+        columns["x"] = _fixed_lists(part.x.astype(np.float32, copy=False))
+    if part.pixels is not None:
+        columns["pixels"] = _fixed_lists(part.pixels.reshape(len(groups), -1))
+    return pa.table(columns)
+
+
+def _fixed_lists(values: FloatArray | PixelArray) -> pa.FixedSizeListArray:
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(np.ascontiguousarray(values).reshape(-1)), values.shape[1]
     )
-
-
-def _fixed_lists(values: FloatArray) -> pa.FixedSizeListArray:
-    flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).reshape(-1), type=pa.float32())
-    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
 
 def _schema_json(schema: TableSchema, parts: Counter[str], rows: Counter[str]) -> dict[str, Any]:
@@ -140,4 +143,6 @@ def _schema_json(schema: TableSchema, parts: Counter[str], rows: Counter[str]) -
         "features": list(schema.features),
         "kinds": [str(kind) for kind in schema.kinds],
         "targets": [asdict(target) for target in schema.targets],
+        "image": schema.image,
+        "preprocessing": dict(schema.preprocessing),
     }

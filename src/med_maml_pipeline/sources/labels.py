@@ -41,6 +41,7 @@ def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple
     if columns.target_type == "regression":
         return _values(column, place)
     levels = _sorted_levels(column)
+    names: tuple[str, ...] = ()
     if columns.positive:
         positive = {canonical(value) for value in columns.positive}
         y = np.asarray(column.isin(positive), dtype=np.float32)
@@ -50,11 +51,12 @@ def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple
     else:
         index = {level: number for number, level in enumerate(levels)}
         y = np.asarray(column.map(index), dtype=np.float32)
+        names = tuple(levels)
     found = len(np.unique(y))
     _check_classes(found, column, place)
     kind = TargetType.BINARY if found == 2 else TargetType.MULTICLASS
     name = str(column.name)
-    return y, TargetColumn(name, kind, found, cluster=name)
+    return y, TargetColumn(name, kind, found, cluster=name, classes=names)
 
 
 def _values(column: pd.Series, place: Place) -> tuple[FloatArray, TargetColumn]:

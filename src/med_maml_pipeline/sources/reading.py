@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from med_maml_pipeline.errors import DataError
-from med_maml_pipeline.tasks.types import FeatureKind, FloatArray, TargetColumn
+from med_maml_pipeline.tasks.types import FeatureKind, FloatArray, ImageShape, PixelArray, TargetColumn
 
 __all__ = ["AttritionRow", "Reader", "Reading", "TablePart", "TableSchema", "inside"]
 
 
 @dataclass(frozen=True)
 class TableSchema:
-    """Columns of one table: features, kinds, targets. Known before the first part is read out."""
+    """Columns of one table: features, kinds, targets. Known before the first part is read out.
+
+    Attributes:
+        table: Table name.
+        features / kinds: The ``f`` features beside the picture, if there is one.
+        targets: The ``t`` targets.
+        image: Shape of the pictures that every part brings; None where there are none.
+        preprocessing: What was done to the inputs, as plain data: a checkpoint serves only examples that were
+            made alike.
+    """
 
     table: str
     features: tuple[str, ...]
     kinds: tuple[FeatureKind, ...]
     targets: tuple[TargetColumn, ...]
+    image: ImageShape | None = None
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,7 @@ class TablePart:
         group_ids: ``[n]`` str: raw group identifiers (ingestion numbers and hashes them; they go no
             further).
         strata: ``[n]`` str, or None.
+        pixels: ``[n, channels, height, width]`` uint8 where the schema has an ``image``, else None.
     """
 
     table: str
@@ -44,6 +56,7 @@ class TablePart:
     y: FloatArray
     group_ids: NDArray[np.object_]
     strata: NDArray[np.object_] | None = None
+    pixels: PixelArray | None = None
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
+
+from med_maml_pipeline.sources.spec_base import MetaSplitRule, Source, Strict, SupportRule, TaskFamilySpec
+from med_maml_pipeline.sources.spec_expression import H5adSource, MatricesSource
+from med_maml_pipeline.sources.spec_imaging import ArraysSource, PicturesSource
 
 __all__ = [
+    "ArraysSource",
+    "H5adSource",
     "HourlyOutcome",
     "HourlySource",
+    "MatricesSource",
     "MedsSource",
     "MetaSplitRule",
+    "PicturesSource",
     "SmilesSource",
     "SourceSpec",
     "SupportRule",
@@ -23,127 +31,8 @@ __all__ = [
     "TaskFamilySpec",
 ]
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SupportRule(_Strict):
-    """How support sets are drawn from a task's pool.
-
-    Attributes:
-        rule: ``balanced`` draws the same number per class (n_shot = size); ``natural`` draws the size in
-            all at natural prevalence, redrawn until every class is present; ``enriched`` draws ``size``
-            examples of the positive class and ``negatives_per_positive`` times as many others.
-        sizes: Support sizes (per class for balanced and enriched, in all for natural).
-        negatives_per_positive: Only for ``enriched``.
-        draws: Stored draws per task and size, in test and validation.
-        max_query: Cap on the query set, drawn at natural prevalence.
-        min_per_class: A class (or the numeric target) needs this many groups beyond the support.
-    """
-
-    rule: Literal["balanced", "natural", "enriched"] = "balanced"
-    sizes: tuple[int, ...] = (5, 10)
-    negatives_per_positive: int = Field(default=3, ge=1)
-    draws: int = Field(default=2, ge=1)
-    max_query: int = Field(default=256, ge=1)
-    min_per_class: int = Field(default=3, ge=1)
-
-
-class MetaSplitRule(_Strict):
-    """Which tasks are for training, validation and test.
-
-    Attributes:
-        mode: ``random`` splits clusters of tasks by ``fractions``; ``rotate`` gives ``folds`` folds in
-            which each cluster of tasks is test once (folds = 0: leave one task out), validation taken
-            from the source tasks; ``fixed`` puts all tasks into ``meta_split``; ``named`` takes lists of
-            task labels.
-    """
-
-    mode: Literal["random", "rotate", "fixed", "named"] = "random"
-    fractions: tuple[Fraction, Fraction, Fraction] = (0.6, 0.15, 0.25)
-    folds: int = Field(default=0, ge=0)
-    meta_split: Literal["train", "validation", "test"] | None = None
-    train: tuple[str, ...] = ()
-    validation: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
-
-
-class TaskFamilySpec(_Strict):
-    """A family of tasks that a source gives.
-
-    Attributes:
-        family: Name in tables (condition, site, outcome, table, assay, …).
-        kind: ``target``: one task per target column; ``stratum``: one task per value of the stratum
-            column for one target; ``table``: one task per table.
-        target: Target column of a ``stratum`` family.
-        include / exclude: Glob patterns on target names (or strata, or tables).
-        cluster_pattern: Regular expression whose first group names the cluster of a task label; labels
-            of one cluster are near-copies and stay in one meta-split.
-        clusters: Clusters listed by hand: each entry is a list of labels that stay together.
-        problem: Meta-learning problem the tasks belong to (default: ``<source>_<family>``). Sources that
-            name the same problem share learners.
-        protocol: ``disjoint``, or the name of a declared waiver whose groups overlap on purpose.
-        split: Meta-split rule.
-        group_split: Fractions of groups for train, validation and test tasks. None only where tasks
-            share no groups (checked).
-        shared_meaning: Whether "positive" means alike in all tasks (defines the zero-shot prior).
-        shared_inputs: Whether all tables of the problem have the same columns in the same meaning.
-        support: Support rule.
-        min_examples: Tasks with fewer labelled groups in their pool are left out and counted.
-        max_pool: Cap on a task's pool, drawn by seed.
-    """
-
-    family: str
-    kind: Literal["target", "stratum", "table"]
-    target: str | None = None
-    include: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = ()
-    cluster_pattern: str | None = None
-    clusters: tuple[tuple[str, ...], ...] = ()
-    problem: str | None = None
-    protocol: str = "disjoint"
-    split: MetaSplitRule = MetaSplitRule()
-    group_split: tuple[Fraction, Fraction, Fraction] | None = None
-    shared_meaning: bool = False
-    shared_inputs: bool = True
-    support: SupportRule = SupportRule()
-    min_examples: int = Field(default=20, ge=2)
-    max_pool: int = Field(default=20_000, ge=10)
-
-    @model_validator(mode="after")
-    def _stratum_needs_target(self) -> TaskFamilySpec:
-        if self.kind == "stratum" and self.target is None:
-            raise ValueError("a task family of kind 'stratum' needs 'target'")
-        return self
-
-
-class _Source(_Strict):
-    """What every format shares.
-
-    Attributes:
-        path: File or folder, relative to the root of the multi-source dataset. Never leaves it.
-        dataset: ``synthetic`` when the source is what the pipeline ``synthetic_hospital`` made; ``path``
-            is then relative to that snapshot.
-        group_namespace: Sources that name the same namespace share groups (default: the source name).
-        min_category_count: A level of a category is kept as a feature only where at least so many
-            groups show it: rarer levels could identify a patient.
-        tasks: Task families.
-        licence / url: Printed in the report and docs.
-    """
-
-    path: str
-    dataset: Literal["external", "synthetic"] = "external"
-    group_namespace: str | None = None
-    min_category_count: int = Field(default=5, ge=1)
-    tasks: tuple[TaskFamilySpec, ...] = Field(min_length=1)
-    licence: str = "not declared"
-    url: str = ""
-
-
-class MedsSource(_Source):
+class MedsSource(Source):
     """A MEDS 0.4 export: Parquet shards with subject_id, time, code, numeric_value, text_value.
 
     Targets: for each code that matches ``condition_codes``, whether the subject ever has it; inputs are
@@ -170,14 +59,14 @@ class MedsSource(_Source):
     max_codes: int = Field(default=200, ge=1)
 
 
-class MedsOutcome(_Strict):
+class MedsOutcome(Strict):
     """An outcome after the observation window: ``code`` glob; numeric → first value, binary → presence."""
 
     code: str
     target_type: Literal["binary", "regression"]
 
 
-class TableColumns(_Strict):
+class TableColumns(Strict):
     """Columns of a delimited or Parquet table.
 
     Attributes:
@@ -221,14 +110,14 @@ class TableColumns(_Strict):
     exclude_rows: dict[str, tuple[str | int | float, ...]] = Field(default_factory=dict)
 
 
-class TableSource(_Source):
+class TableSource(Source):
     """One CSV, TSV (also .gz) or Parquet table."""
 
     format: Literal["table"]
     columns: TableColumns
 
 
-class TablesSource(_Source):
+class TablesSource(Source):
     """A folder of unrelated tables, each with its own columns; ``path`` is the folder.
 
     Attributes:
@@ -239,14 +128,14 @@ class TablesSource(_Source):
     tables: dict[str, NamedTable] = Field(min_length=1)
 
 
-class NamedTable(_Strict):
+class NamedTable(Strict):
     """One table of a folder."""
 
     columns: TableColumns
     file: str | None = None
 
 
-class HourlyOutcome(_Strict):
+class HourlyOutcome(Strict):
     """One outcome folder in the YAIB layout (``sta``, ``dyn``, ``outc`` Parquet).
 
     Attributes:
@@ -267,7 +156,7 @@ class HourlyOutcome(_Strict):
     label_at_hour: int | None = None
 
 
-class HourlySource(_Source):
+class HourlySource(Source):
     """Hourly tables of stays in the YAIB layout; one table (and target) per outcome, same columns in all."""
 
     format: Literal["hourly"]
@@ -275,7 +164,7 @@ class HourlySource(_Source):
     id: str = "stay_id"
 
 
-class SmilesSource(_Source):
+class SmilesSource(Source):
     """A table of SMILES and assay results (0/1 or numbers, blank = not measured).
 
     Attributes:
@@ -302,7 +191,16 @@ class SmilesSource(_Source):
 
 
 SourceSpec = Annotated[
-    MedsSource | TableSource | TablesSource | HourlySource | SmilesSource, Field(discriminator="format")
+    MedsSource
+    | TableSource
+    | TablesSource
+    | HourlySource
+    | SmilesSource
+    | PicturesSource
+    | ArraysSource
+    | H5adSource
+    | MatricesSource,
+    Field(discriminator="format"),
 ]
 
 MedsSource.model_rebuild()

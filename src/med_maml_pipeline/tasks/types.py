@@ -1,11 +1,13 @@
 """The nouns of the house as frozen dataclasses: examples, tasks, episodes, problems.
 
 Arrays follow scikit-learn's conventions: ``x`` is ``[n_examples, n_features]`` float32 with NaN for a
-missing cell, ``y`` is ``[n_examples]`` float32 (class index or value). Nothing here knows torch or Kedro.
+missing cell, ``y`` is ``[n_examples]`` float32 (class index or value). A picture is the first columns of its
+row, channel by channel, row by row. Nothing here knows torch or Kedro.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,8 +21,10 @@ __all__ = [
     "FeatureKind",
     "FeatureTable",
     "FloatArray",
+    "ImageShape",
     "IntArray",
     "MetaSplit",
+    "PixelArray",
     "Problem",
     "Query",
     "Support",
@@ -31,6 +35,9 @@ __all__ = [
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
+PixelArray = NDArray[np.uint8]
+ImageShape = tuple[int, int, int]
+"""Channels, height and width in pixels."""
 
 
 class TargetType(StrEnum):
@@ -55,6 +62,7 @@ class FeatureKind(StrEnum):
     NUMERIC = "numeric"  # a measurement; may be NaN
     INDICATOR = "indicator"  # 0/1: a level of a category, a flag; may be NaN
     COUNT = "count"  # a non-negative count: one cell of a count fingerprint, occurrences of a code
+    PIXEL = "pixel"  # intensity 0..255 of one channel at one place of a picture
 
 
 @dataclass(frozen=True)
@@ -66,12 +74,14 @@ class TargetColumn:
         target_type: Binary, multiclass or regression.
         n_classes: Number of classes (2 for binary, 0 for regression).
         cluster: Near-copies share a cluster and never part across meta-splits (assay variants).
+        classes: Name of each class by index, where the source names them; a ``classes`` family needs them.
     """
 
     name: str
     target_type: TargetType
     n_classes: int
     cluster: str
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,14 +89,41 @@ class FeatureTable:
     """The inputs of one table of a source.
 
     Attributes:
-        x: ``[n, f]`` float32, NaN where missing.
+        x: ``[n, f]`` float32, NaN where missing. ``f`` is 0 where a picture is all there is.
         names: ``f`` feature names.
         kinds: ``f`` feature kinds.
+        pixels: ``[n, channels, height, width]`` uint8, or None where examples are no pictures.
     """
 
     x: FloatArray
     names: tuple[str, ...]
     kinds: tuple[FeatureKind, ...]
+    pixels: PixelArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def image(self) -> ImageShape | None:
+        """Shape of the pictures; None where there are none."""
+        if self.pixels is None:
+            return None
+        channels, height, width = self.pixels.shape[1:]
+        return channels, height, width
+
+    @property
+    def all_kinds(self) -> tuple[FeatureKind, ...]:
+        """Kinds of the columns that `rows` gives."""
+        n_pixels = 0 if self.pixels is None else math.prod(self.pixels.shape[1:])
+        return (FeatureKind.PIXEL,) * n_pixels + self.kinds
+
+    def rows(self, numbers: IntArray) -> FloatArray:
+        """Inputs ``[m, pixels + f]`` float32 of the rows of these numbers: the picture, then the features."""
+        features = self.x[numbers]
+        if self.pixels is None:
+            return features
+        flat = self.pixels[numbers].reshape(len(features), -1).astype(np.float32)
+        return np.concatenate([flat, features], axis=1)
 
 
 @dataclass(frozen=True)
@@ -132,6 +169,7 @@ class Support:
         kinds: ``f`` feature kinds.
         target_type: Type of the target.
         n_classes: Number of classes (0 for regression).
+        image: Shape of the picture in the first columns of ``x``; None where there is none.
     """
 
     x: FloatArray
@@ -139,6 +177,7 @@ class Support:
     kinds: tuple[FeatureKind, ...]
     target_type: TargetType
     n_classes: int
+    image: ImageShape | None = None
 
 
 @dataclass(frozen=True)
@@ -167,6 +206,8 @@ class Task:
         groups: ``[n]`` int64 groups of the rows.
         shared_meaning: True when "positive" means alike in all tasks of the problem, so that a zero-shot
             prior is defined.
+        ways: Classes per episode; None where every episode has all of them. Episodes then number their
+            classes ``0..ways-1`` in ascending order of the task's own numbers.
     """
 
     task_id: str
@@ -180,6 +221,7 @@ class Task:
     y: FloatArray
     groups: IntArray
     shared_meaning: bool = False
+    ways: int | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -252,16 +294,17 @@ class Problem:
         """Support set of a task at the given positions."""
         table = self.tables[task.examples]
         return Support(
-            x=table.x[task.rows[positions]],
+            x=table.rows(task.rows[positions]),
             y=task.y[positions],
-            kinds=table.kinds,
+            kinds=table.all_kinds,
             target_type=task.target_type,
             n_classes=task.n_classes,
+            image=table.image,
         )
 
     def query(self, task: Task, positions: IntArray) -> Query:
         """Query set of a task at the given positions."""
-        return Query(x=self.tables[task.examples].x[task.rows[positions]], y=task.y[positions])
+        return Query(x=self.tables[task.examples].rows(task.rows[positions]), y=task.y[positions])
 
     def draw(self, episode: Episode) -> tuple[Support, Query]:
         """Support and query sets of a stored episode."""
