@@ -53,8 +53,8 @@ class Ingestion:
 
     Iterating yields ``(relative path, content)`` for a snapshot: the parts of each table as Arrow tables
     ``<source>/<table>/part-00000.parquet`` (``group`` int64, ``group_key`` str, ``stratum`` str, ``x`` and
-    ``y`` fixed-size float32 lists, for pictures ``pixels`` fixed-size uint8 lists), then ``<source>/<table>/schema.json`` and ``attrition.json``. One part
-    is in memory at a time.
+    ``y`` fixed-size float32 lists, for pictures ``pixels`` fixed-size uint8 lists), then
+    ``<source>/<table>/schema.json`` and ``attrition.json``. One part is in memory at a time.
 
     Args:
         specs: Source specifications by name, in the order of the configuration.
