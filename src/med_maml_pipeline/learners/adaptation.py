@@ -12,9 +12,9 @@ from med_maml_pipeline.learners.episodes import EpisodeResult, only_tasks, run_e
 from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback, Settings, silent
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.learners.workers import run_jobs
-from med_maml_pipeline.tasks.types import Episode, MetaSplit, Problem, TargetType, Task
+from med_maml_pipeline.tasks.types import MetaSplit, Problem, TargetType
 
-__all__ = ["PREDICTION_COLUMNS", "predict_test_episodes"]
+__all__ = ["PREDICTION_COLUMNS", "chosen_settings", "predict_test_episodes"]
 
 PREDICTION_COLUMNS = (
     "episode_id", "problem", "fold", "task_id", "learner", "lane", "scores", "y", "seconds_adapt",
@@ -75,25 +75,38 @@ def _jobs(
         chosen = selection.query("chosen and problem == @name and fold == @fold and learner == @learner")
         for start in range(0, len(episodes), _CHUNK):
             part = episodes[start : start + _CHUNK]
-            settings = tuple(_settings(chosen, problem.task(e.task_id), e, learner) for e in part)
+            tasks = (problem.task(episode.task_id) for episode in part)
+            settings = tuple(
+                chosen_settings(chosen, learner, task.family, task.target_type, episode.support_size)
+                for task, episode in zip(tasks, part, strict=True)
+            )
             yield _Job(only_tasks(problem, part), learner, checkpoint, settings, seed)
 
 
-def _settings(chosen: pd.DataFrame, task: Task, episode: Episode, learner: str) -> Settings:
+def chosen_settings(
+    chosen: pd.DataFrame, learner: str, family: str, target_type: TargetType, support_size: int
+) -> Settings:
     """Settings chosen for this family, target type and size; else for what comes nearest to it.
 
     Classes never borrow from numeric targets nor these from classes: what suits one loss says nothing of the
     other, so that the learner's own first settings are used.
+
+    Args:
+        chosen: The learner's rows of the selection table that are marked ``chosen``, in one problem and fold.
+        learner: Name of the learner.
+        family: Family of the task; one that was never validated on is as far as any other.
+        target_type: Type of its target.
+        support_size: As episodes count it: per class where each has as many, else in all.
     """
     numeric = chosen["target_type"] == str(TargetType.REGRESSION)
-    chosen = chosen[numeric == (task.target_type == TargetType.REGRESSION)]
+    chosen = chosen[numeric == (target_type == TargetType.REGRESSION)]
     if chosen.empty:
         return get_learner(learner).adapt_grid[0]
     distance = pd.DataFrame(
         {
-            "type": chosen["target_type"] != str(task.target_type),
-            "size": (chosen["support_size"] - episode.support_size).abs(),
-            "family": chosen["family"] != task.family,
+            "type": chosen["target_type"] != str(target_type),
+            "size": (chosen["support_size"] - support_size).abs(),
+            "family": chosen["family"] != family,
         }
     )
     nearest = distance.sort_values(["type", "size", "family"], kind="stable").index[0]

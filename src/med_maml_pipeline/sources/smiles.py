@@ -55,6 +55,10 @@ def read_smiles(name: str, spec: SmilesSource, root: Path) -> Reading:
         features=feature_names(spec.fingerprint_bits),
         kinds=feature_kinds(spec.fingerprint_bits),
         targets=tuple(TargetColumn(assay, kind, n_classes, cluster=assay) for assay in assays),
+        preprocessing={
+            "fingerprint_bits": spec.fingerprint_bits,
+            "fingerprint_radius": spec.fingerprint_radius,
+        },
     )
     attrition: list[AttritionRow] = []
     return Reading(

@@ -78,7 +78,13 @@ def _open(
     groups = group_ids(frame, columns, prefix)
     features = build_features(frame, columns, groups, min_category_count, place)
     return _Opened(
-        TableSchema(table, features.names, features.kinds, (target,)),
+        TableSchema(
+            table,
+            features.names,
+            features.kinds,
+            (target,),
+            preprocessing={"icd9": list(columns.icd9)} if columns.icd9 else {},
+        ),
         TablePart(table, features.x, y[:, None], groups, _strata(frame, columns)),
         attrition,
     )

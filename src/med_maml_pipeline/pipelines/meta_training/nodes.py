@@ -10,11 +10,13 @@ import pandas as pd
 from med_maml_pipeline.config import parse_parameters
 from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.learners.checkpoints import checkpoint_files
+from med_maml_pipeline.learners.described_inputs import describe_inputs, input_files
 from med_maml_pipeline.learners.registry import LANES
 from med_maml_pipeline.learners.training import Effort, Trained, meta_train
 from med_maml_pipeline.progress import reporter
 from med_maml_pipeline.sources.examples import load_examples
 from med_maml_pipeline.tasks.problems import load_problems
+from med_maml_pipeline.tasks.types import Problem
 
 __all__ = ["meta_train_lane"]
 
@@ -52,11 +54,27 @@ def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
             )
         )
         files = [
-            file for t in trained for file in checkpoint_files(t.problem, t.fold, t.learner, t.checkpoint)
+            *(file for t in trained for file in checkpoint_files(t.problem, t.fold, t.learner, t.checkpoint)),
+            *_inputs(modality, problems, examples, trained),
         ]
         return files, _history(trained), _selection(trained), _costs(trained, settings.seed)
 
     return meta_train_learners
+
+
+def _inputs(
+    modality: str, problems: list[Problem], examples: Snapshot, trained: list[Trained]
+) -> Iterator[tuple[str, Any]]:
+    """What the checkpoints read, and the settings chosen for them, to lie beside them."""
+    for problem in problems:
+        own = [t.selection for t in trained if (t.problem, t.fold) == (problem.name, problem.fold)]
+        if not own:
+            continue
+        selection = pd.concat(own, ignore_index=True)
+        schemas = {table: examples.read(f"{table}/schema.json") for table in problem.tables}
+        inputs = describe_inputs(problem, modality, schemas)
+        chosen = selection[selection["chosen"].astype(bool)]
+        yield from input_files(problem.name, problem.fold, inputs, chosen)
 
 
 def _history(trained: list[Trained]) -> pd.DataFrame:
