@@ -14,9 +14,12 @@ from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
 from med_maml_pipeline.synthetic.sites import SITE_SHARES, Sites
 from med_maml_pipeline.synthetic.world import LIABILITY, NUISANCE_FACTORS, World
 
-__all__ = ["Patients", "draw_patients"]
+__all__ = ["REFERRAL_BLOCK", "Patients", "draw_patients", "draw_referrals"]
 
 Floats = NDArray[np.float64]
+
+REFERRAL_BLOCK = 1000
+"""Patients per block of the referral cohort."""
 
 _FIRST_DAY, _LAST_DAY = 15_340, 17_896  # index days, from 2012-01-01 to 2018-12-31, since 1970-01-01
 
@@ -63,7 +66,25 @@ def draw_patients(
 ) -> Patients:
     """Draws the patients of one shard: a pure function of its arguments."""
     rng = generator(seed, Stream.PATIENTS, shard)
-    n = settings.shard_size(shard)
+    first = shard * settings.patients_per_shard + 1
+    return _draw(rng, world, sites, first, settings.shard_size(shard))
+
+
+def draw_referrals(
+    settings: SyntheticHospitalSettings, world: World, sites: Sites, seed: int, block: int
+) -> Patients:
+    """Draws `REFERRAL_BLOCK` patients who are not in the record: their ids follow those of the hospital.
+
+    They live in the same world and come through the same sites. Specialist collections need them where
+    the hospital has too few cases of a disease.
+    """
+    rng = generator(seed, Stream.REFERRALS, block)
+    first = settings.n_patients + block * REFERRAL_BLOCK + 1
+    return _draw(rng, world, sites, first, REFERRAL_BLOCK)
+
+
+def _draw(rng: np.random.Generator, world: World, sites: Sites, first: int, n: int) -> Patients:
+    """n patients with subject ids from ``first``."""
     site = rng.choice(len(SITE_SHARES), size=n, p=SITE_SHARES)
     age = np.clip(rng.normal(60.0, 15.0, n), 18.0, 98.0)
     frailty = rng.normal(size=n)
@@ -71,7 +92,7 @@ def draw_patients(
     severity = _severity(rng, world, sites.case_mix[site], factor, frailty, (age - 60.0) / 15.0)
     strain = 0.6 * factor + _sum_by_family(severity, world)
     return Patients(
-        subject_id=shard * settings.patients_per_shard + np.arange(1, n + 1, dtype=np.int64),
+        subject_id=np.arange(first, first + n, dtype=np.int64),
         site=site.astype(np.int64),
         female=rng.random(n) < 0.52,
         index_day=rng.integers(_FIRST_DAY, _LAST_DAY, n, endpoint=True),

@@ -19,6 +19,15 @@ class Stream(IntEnum):
     LIBRARY = 4
     ASSAYS = 5
     RESULTS = 6
+    REFERRALS = 7
+    CASES = 8
+    APPEARANCES = 9
+    SLIDE_PLAN = 10
+    SLIDES = 11
+    SCAN_PLAN = 12
+    SCANS = 13
+    PATHWAYS = 14
+    SAMPLES = 15
 
 
 def generator(seed: int, stream: Stream, part: int = 0) -> np.random.Generator:

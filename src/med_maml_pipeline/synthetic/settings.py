@@ -16,6 +16,12 @@ class SyntheticHospitalSettings(BaseModel):
         n_diseases: Latent diseases, dealt out to the organ families in turn.
         n_molecules: Rows of the assay table, duplicates and unparsable strings included.
         n_assays: Assays of the panel, variants included.
+        picture_size: Height and width of slides and scans in pixels.
+        n_slides: Pictures of the folder. A third of the patients give two or three.
+        n_scans: Pictures of the array shards.
+        scans_per_shard: Pictures per .npz shard; one shard is in memory at a time.
+        n_genes: Genes of the expression file.
+        n_expression_samples: Samples of the expression file.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,6 +31,12 @@ class SyntheticHospitalSettings(BaseModel):
     n_diseases: int = Field(default=28, ge=24, le=42)
     n_molecules: int = Field(default=2000, ge=100, le=50_000)
     n_assays: int = Field(default=72, ge=60, le=144)
+    picture_size: int = Field(default=64, ge=32, le=256)
+    n_slides: int = Field(default=1200, ge=100, le=20_000)
+    n_scans: int = Field(default=1000, ge=100, le=20_000)
+    scans_per_shard: int = Field(default=250, ge=1, le=20_000)
+    n_genes: int = Field(default=600, ge=200, le=20_000)
+    n_expression_samples: int = Field(default=1200, ge=100, le=20_000)
 
     @property
     def n_shards(self) -> int:
