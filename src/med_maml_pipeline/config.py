@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from med_maml_pipeline.learners.registry import LEARNERS
 from med_maml_pipeline.modalities import MODALITIES
+from med_maml_pipeline.personalisation.settings import PersonalisationSettings
 from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
 from med_maml_pipeline.validation import configuration_error, did_you_mean
 
@@ -82,6 +83,8 @@ class Parameters(_Block):
         learners: Settings by modality, learner and budget. Learners that share a pre-trained network follow
             the settings of the first of them, ``linear_probe``.
         evaluation: Bootstrap.
+        support / query: Only ever given with ``--params``: one's own tables, for personalisation.
+        personalisation: Which checkpoint serves them, and how they are laid out.
     """
 
     seed: int = Field(default=0, ge=0)
@@ -93,6 +96,9 @@ class Parameters(_Block):
     synthetic_hospital: SyntheticHospitalSettings = SyntheticHospitalSettings()
     learners: dict[str, dict[str, LearnerBudget]] = Field(default_factory=dict)
     evaluation: Evaluation = Evaluation()
+    support: str | None = None
+    query: str | None = None
+    personalisation: PersonalisationSettings = PersonalisationSettings()
 
     @field_validator("learners")
     @classmethod
