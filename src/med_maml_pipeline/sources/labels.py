@@ -15,7 +15,9 @@ __all__ = ["MAX_CLASSES", "read_target"]
 MAX_CLASSES = 24
 
 
-def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple[FloatArray, TargetColumn]:
+def read_target(
+    column: pd.Series, columns: TableColumns, place: Place, *, max_classes: int = MAX_CLASSES
+) -> tuple[FloatArray, TargetColumn]:
     """Labels ``[n]`` and their description.
 
     Class indices follow the sorted class names (numbers by value), so they do not depend on row order.
@@ -25,9 +27,10 @@ def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple
         column: The tidy target column, indexed by row number.
         columns: The declared roles.
         place: For errors.
+        max_classes: The most classes a target may have.
 
     Raises:
-        DataError: missing cells, one class only, more than 24 classes, a numeric target that is constant or
+        DataError: missing cells, one class only, too many classes, a numeric target that is constant or
             not numeric.
     """
     missing = column.isna().to_numpy()
@@ -53,7 +56,7 @@ def read_target(column: pd.Series, columns: TableColumns, place: Place) -> tuple
         y = np.asarray(column.map(index), dtype=np.float32)
         names = tuple(levels)
     found = len(np.unique(y))
-    _check_classes(found, column, place)
+    _check_classes(found, column, place, max_classes)
     kind = TargetType.BINARY if found == 2 else TargetType.MULTICLASS
     name = str(column.name)
     return y, TargetColumn(name, kind, found, cluster=name, classes=names)
@@ -75,16 +78,16 @@ def _sorted_levels(column: pd.Series) -> list[str]:
     return levels if not_numbers(column).any() else sorted(levels, key=float)
 
 
-def _check_classes(found: int, column: pd.Series, place: Place) -> None:
+def _check_classes(found: int, column: pd.Series, place: Place, max_classes: int) -> None:
     if found < 2:
         raise place.error(
             f"the target column '{column.name}' has one class only in {len(column)} rows",
             expected="at least two classes",
             remedy="check 'positive' and 'exclude_rows', or leave the table out",
         )
-    if found > MAX_CLASSES:
+    if found > max_classes:
         raise place.error(
             f"the target column '{column.name}' has {found} classes",
-            expected=f"2 to {MAX_CLASSES} classes",
+            expected=f"2 to {max_classes} classes",
             remedy="set target_type: regression for a numeric target, or name the 'positive' values",
         )
