@@ -76,6 +76,7 @@ def make_run(
             "family": family,
             "target_type": target,
             "n_classes": n_classes,
+            "ways": pd.NA,
             "protocol": protocol,
         }
         names = [*((name, "test") for name in tested), (f"{source}/main/{family}/v", "validation")]

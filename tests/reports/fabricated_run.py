@@ -165,6 +165,7 @@ def _task(
         "label": task_id.rsplit("/", 1)[1],
         "target_type": "regression" if one.regression else "binary",
         "n_classes": 0 if one.regression else 2,
+        "ways": pd.NA,
         "meta_split": split,
         "protocol": one.protocol,
         "shared_meaning": one.prior,

@@ -23,7 +23,7 @@ def episode(support, query):
     return Episode("e", "b", np.array(support), np.array(query), 1, 1, 0)
 
 
-APART = {"a": "a", "b": "b"}
+APART = {"a": {"a"}, "b": {"b"}}
 
 
 def test_a_clean_problem_passes_every_check():
@@ -43,11 +43,11 @@ def test_shared_groups_stop_the_run_with_their_number_and_the_remedy():
 
 def test_shared_clusters_stop_the_run():
     with pytest.raises(LeakageError, match="train and test tasks share 1 clusters"):
-        audit_problem(problem([0], [1]), {"a": "x", "b": "x"})
+        audit_problem(problem([0], [1]), {"a": {"x"}, "b": {"x"}})
 
 
 def test_a_declared_waiver_admits_groups_and_clusters_and_says_so():
-    rows = audit_problem(problem([1, 2, 3], [2, 3, 4], "published"), {"a": "x", "b": "x"})
+    rows = audit_problem(problem([1, 2, 3], [2, 3, 4], "published"), {"a": {"x"}, "b": {"x"}})
     waived = {row.check: row.overlaps for row in rows if row.verdict == "waived"}
     assert waived == {"train and test tasks: groups": 2, "train and test tasks: clusters": 1}
     assert {row.protocol for row in rows} == {"published"}

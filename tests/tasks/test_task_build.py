@@ -44,6 +44,8 @@ def test_tables_have_the_documented_columns():
         "label",
         "target_type",
         "n_classes",
+        "ways",
+        "classes",
         "meta_split",
         "protocol",
         "shared_meaning",

@@ -22,7 +22,7 @@ Drawn = tuple[Task, IntArray, IntArray]
 
 @dataclass(frozen=True)
 class TypedBatch:
-    """Episodes that share a head: target type, number of classes (0 for regression), tensors."""
+    """Episodes that share a head: target type, classes of an episode (0 for regression), tensors."""
 
     target_type: TargetType
     n_classes: int
@@ -76,17 +76,18 @@ def batches(inputs: NetworkInputs, drawn: Sequence[Drawn], device: str) -> list[
     """Stacks drawn episodes, grouped by head, in order of first appearance."""
     groups: dict[tuple[TargetType, int], list[Drawn]] = {}
     for entry in drawn:
-        groups.setdefault((entry[0].target_type, entry[0].n_classes), []).append(entry)
+        groups.setdefault((entry[0].target_type, entry[0].n_way), []).append(entry)
     result = []
     for (target_type, n_classes), members in groups.items():
         support, query = [], []
         for task, support_at, query_at in members:
             xs, xq = inputs.episode(task, support_at, query_at)
+            ys, yq = task.labels(support_at, support_at), task.labels(query_at, support_at)
             scale = TargetScale(0.0, 1.0)
             if target_type is TargetType.REGRESSION:
-                scale = TargetScale.fit(task.y[support_at])
-            support.append((xs, scale.standardise(task.y[support_at])))
-            query.append((xq, scale.standardise(task.y[query_at])))
+                scale = TargetScale.fit(ys)
+            support.append((xs, scale.standardise(ys)))
+            query.append((xq, scale.standardise(yq)))
         episodes = EpisodeBatch(
             labelled(support, target_type, device=device), labelled(query, target_type, device=device)
         )

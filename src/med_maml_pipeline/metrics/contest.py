@@ -49,7 +49,7 @@ class Contest:
         support_size: Declared support size.
         n_shot: Examples per class, or None under natural prevalence.
         fold: ``all``, or the number of a fold.
-        episodes: ``e`` rows ``episode_id, task_id, fold, n_classes``, by task and episode.
+        episodes: ``e`` rows ``episode_id, task_id, fold, n_way``, by task and episode.
         entries: Results by learner.
     """
 
@@ -76,8 +76,8 @@ class Contest:
 
     @property
     def n_way(self) -> int | None:
-        """Number of classes, or None where it varies or targets are numbers."""
-        ways = self.episodes["n_classes"].unique()
+        """Number of classes in an episode, or None where it varies or targets are numbers."""
+        ways = self.episodes["n_way"].unique()
         return None if self.regression or len(ways) != 1 else int(ways[0])
 
     def following(self, choice: Mapping[int, str | None], lane: str) -> Entry | None:
@@ -108,7 +108,7 @@ def contests(judged: pd.DataFrame) -> Iterator[Contest]:
 
 def _contest(key: Any, fold: str, rows: pd.DataFrame) -> Contest:
     source, family, protocol, problem, regression, size, shots = key
-    columns = ["episode_id", "task_id", "fold", "n_classes"]
+    columns = ["episode_id", "task_id", "fold", "n_way"]
     episodes = rows[columns].drop_duplicates().sort_values(["task_id", "episode_id"])
     return Contest(
         source,

@@ -27,7 +27,7 @@ def judged_predictions(
 
     Returns:
         Columns ``episode_id, problem, fold, task_id, learner, lane, source, family, protocol, regression,
-        n_classes, support_size, n_shot, seconds_adapt, seconds_meta_fit, peak_memory_mib`` and all metrics
+        n_way, support_size, n_shot, seconds_adapt, seconds_meta_fit, peak_memory_mib`` and all metrics
         (NaN where undefined or of the other target type).
 
     Raises:
@@ -46,7 +46,8 @@ def judged_predictions(
     scores = scores.reindex(columns=list(METRICS)).reset_index()
     judged = predictions.drop(columns=["scores", "y"])
     judged = judged.merge(test[["episode_id", "support_size", "n_shot"]], on="episode_id", validate="m:1")
-    facts = facts[[*_TASK, "source", "family", "protocol", "regression", "n_classes"]]
+    facts["n_way"] = facts["n_classes"].where(facts["ways"].isna(), facts["ways"]).astype("int64")
+    facts = facts[[*_TASK, "source", "family", "protocol", "regression", "n_way"]]
     judged = judged.merge(facts, on=_TASK, validate="m:1")
     spent = costs[[*_LEARNER, "seconds_meta_fit", "peak_memory_mib"]]
     judged = judged.merge(spent, on=_LEARNER, how="left", validate="m:1")

@@ -69,6 +69,13 @@ class MetaSplitRule(Strict):
     test: tuple[str, ...] = ()
     rotations: tuple[Rotation, ...] = ()
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """Every label that the rule names."""
+        lists = [self.train, self.validation, self.test]
+        lists += [labels for one in self.rotations for labels in (one.validation, one.test)]
+        return frozenset(label for labels in lists for label in labels)
+
 
 class TaskFamilySpec(Strict):
     """A family of tasks that a source gives.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from med_maml_pipeline.errors import InfeasibleTaskError
-from med_maml_pipeline.tasks.families import Candidate
+from med_maml_pipeline.tasks.candidate import Candidate
 from med_maml_pipeline.tasks.feasibility import Shortfall
 
-__all__ = ["Account", "AttritionRow"]
+__all__ = ["Account", "AttritionRow", "infeasible"]
 
 
 class AttritionRow(NamedTuple):
@@ -39,17 +39,18 @@ class Account:
     def outcome(
         self, candidate: Candidate, step: str, shortfall: Shortfall | None, fold: int | None = None
     ) -> None:
-        """Counts a task as kept, or as lost with what it falls short of.
+        """Counts a task, or a class, as kept, or as lost with what it falls short of.
 
         Raises:
-            InfeasibleTaskError: the configuration names the task and fixes its meta-split, so leaving it
-                out would answer another question.
+            InfeasibleTaskError: the configuration names the task and fixes its meta-split, or names the
+                class, so leaving it out would answer another question.
         """
         self.add(candidate, step, kept=int(shortfall is None), lost=int(shortfall is not None), fold=fold)
         if shortfall is None:
             return
-        if candidate.configured and candidate.spec.split.mode in ("fixed", "named"):
-            raise _infeasible(candidate, shortfall, "the task")
+        spec = candidate.spec
+        if candidate.configured and (spec.split.mode in ("fixed", "named") or spec.kind == "classes"):
+            raise infeasible(candidate, shortfall)
         closest = self._misses.get(candidate.family)
         if closest is None or _nearness(shortfall) > _nearness(closest[1]):
             self._misses[candidate.family] = (candidate, shortfall)
@@ -66,7 +67,7 @@ class Account:
         """
         for candidate in candidates:
             if candidate.family not in made and candidate.family in self._misses:
-                raise _infeasible(*self._misses[candidate.family], "the closest task of the family")
+                raise infeasible(*self._misses[candidate.family], closest=True)
 
     def rows(self) -> list[AttritionRow]:
         """One row per step that lost something; folds apart only where their numbers differ."""
@@ -84,9 +85,12 @@ def _nearness(shortfall: Shortfall) -> float:
     return shortfall.found / shortfall.needed
 
 
-def _infeasible(candidate: Candidate, shortfall: Shortfall, which: str) -> InfeasibleTaskError:
-    # The name of a stratum is a value of a column: told only when the configuration says it first.
-    told = candidate.spec.kind != "stratum" or candidate.configured
+def infeasible(candidate: Candidate, shortfall: Shortfall, *, closest: bool = False) -> InfeasibleTaskError:
+    """The error that a task, or a class, cannot be served; ``closest``: nor any other of its family."""
+    what = "class" if len(candidate.classes) == 1 else "task"
+    which = f"the closest {what} of the family" if closest else f"the {what}"
+    # Names of strata and classes are values of a column: told only when the configuration says them first.
+    told = candidate.spec.kind not in ("stratum", "classes") or candidate.configured
     name = f"{which}, '{candidate.label}'," if told else which
     return InfeasibleTaskError(
         f"fewer groups than the support asks for: {name} has {shortfall.found} {shortfall.what} "

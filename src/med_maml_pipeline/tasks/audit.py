@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 from typing import NamedTuple
 
@@ -29,22 +30,28 @@ class AuditRow(NamedTuple):
 
 _REMEDIES = {
     "tasks": "each task belongs to one meta-split; report this as a defect",
+    "classes": "each class belongs to one meta-split; split a target by one family of a problem only",
     "clusters": "put near-copies into one meta-split, or correct 'cluster_pattern' and 'clusters'",
     "groups": "set 'group_split' for the families of this problem, or declare a waiver with 'protocol'",
     "groups within episodes": "episodes are drawn by group; report this as a defect",
 }
 
 
-def audit_problem(problem: Problem, clusters: Mapping[str, str]) -> list[AuditRow]:
+def audit_problem(
+    problem: Problem,
+    clusters: Mapping[str, AbstractSet[str]],
+    classes: Mapping[str, AbstractSet[object]] | None = None,
+) -> list[AuditRow]:
     """Checks one problem and fold from its tables, not from how they were made.
 
-    Meta-splits are compared in tasks, clusters and groups, pair by pair; support and query of each
-    episode in groups. A declared waiver admits shared clusters and groups between meta-splits, and
-    nothing else.
+    Meta-splits are compared in tasks, clusters and groups, pair by pair, and in classes where a family
+    splits the classes of a target; support and query of each episode in groups. A declared waiver admits
+    shared clusters and groups between meta-splits, and nothing else.
 
     Args:
         problem: Tasks and episodes of one fold.
-        clusters: Cluster by task id.
+        clusters: Clusters by task id.
+        classes: Classes that a task's rows show, by task id, where a family splits their target.
 
     Returns:
         One row per check.
@@ -58,16 +65,23 @@ def audit_problem(problem: Problem, clusters: Mapping[str, str]) -> list[AuditRo
     rows = []
     for first, second in combinations(MetaSplit, 2):
         pair = f"{first} and {second} tasks"
-        names = [{clusters[task_id] for task_id in tasks[split]} for split in (first, second)]
+        names = [_union(clusters, tasks[split]) for split in (first, second)]
         shared_groups = np.intersect1d(groups[first], groups[second], assume_unique=True)
         rows += [
             _row(problem, "tasks", pair, len(tasks[first] & tasks[second]), waived=False),
             _row(problem, "clusters", pair, len(names[0] & names[1]), waived=waived),
             _row(problem, "groups", pair, len(shared_groups), waived=waived),
         ]
+        if classes:
+            shown = [_union(classes, tasks[split] & classes.keys()) for split in (first, second)]
+            rows.append(_row(problem, "classes", pair, len(shown[0] & shown[1]), waived=False))
     leaking = sum(_leaks(problem, episode) for episode in problem.episodes)
     rows.append(_row(problem, "groups within episodes", "support and query sets", leaking, waived=False))
     return rows
+
+
+def _union(members: Mapping[str, AbstractSet[object]], task_ids: AbstractSet[str]) -> set[object]:
+    return {member for task_id in task_ids for member in members[task_id]}
 
 
 def _groups(problem: Problem, split: MetaSplit) -> IntArray:

@@ -7,18 +7,20 @@ from itertools import groupby
 
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.sources.spec import TaskFamilySpec
-from med_maml_pipeline.tasks.account import Account
+from med_maml_pipeline.tasks.account import Account, infeasible
 from med_maml_pipeline.tasks.agreement import check_agreement
 from med_maml_pipeline.tasks.audit import audit_problem
+from med_maml_pipeline.tasks.candidate import Candidate
 from med_maml_pipeline.tasks.catalog import BuiltFold, TaskCatalog, frames
+from med_maml_pipeline.tasks.class_tasks import class_shortfall, joined_tasks, short_class, shown_classes
 from med_maml_pipeline.tasks.clusters import cluster_tasks
 from med_maml_pipeline.tasks.episodes import draw_episodes
-from med_maml_pipeline.tasks.families import Candidate, find_candidates
-from med_maml_pipeline.tasks.feasibility import Shortfall, SupportPlan
+from med_maml_pipeline.tasks.families import find_candidates
+from med_maml_pipeline.tasks.feasibility import Shortfall
 from med_maml_pipeline.tasks.groups import GroupSplit
-from med_maml_pipeline.tasks.pools import Pool, check_pool, make_pool
+from med_maml_pipeline.tasks.pools import Pool, cap_rows, check_pool, make_pool
 from med_maml_pipeline.tasks.splits import Plan, named_split, plan_folds
-from med_maml_pipeline.tasks.types import Examples, MetaSplit, Problem
+from med_maml_pipeline.tasks.types import Examples, IntArray, MetaSplit, Problem
 
 __all__ = ["build_tasks"]
 
@@ -55,8 +57,7 @@ def _build_problem(candidates: list[Candidate], seed: int, account: Account) -> 
     usable = _usable(candidates, account)
 
     def can_validate(candidate: Candidate, fold: int) -> bool:
-        rows = groups.rows(candidate, MetaSplit.VALIDATION, fold)
-        return isinstance(check_pool(candidate, rows), SupportPlan)
+        return _shortfall(candidate, groups.rows(candidate, MetaSplit.VALIDATION, fold)) is None
 
     folds = []
     made: set[tuple[str, str, str]] = set()
@@ -78,19 +79,27 @@ def _build_problem(candidates: list[Candidate], seed: int, account: Account) -> 
 
 
 def _usable(candidates: Sequence[Candidate], account: Account) -> list[Candidate]:
-    """Tasks that a ``named`` rule does not leave out and that are large enough before any split."""
+    """Tasks and classes that a ``named`` rule keeps and that are large enough before any split."""
     usable = []
     for candidate in candidates:
-        named = candidate.spec.split.mode != "named" or named_split(candidate) is not None
-        account.add(candidate, "not named by the split rule (tasks)", kept=int(named), lost=int(not named))
+        rule, unit = candidate.spec.split, "classes" if candidate.classes else "tasks"
+        named = rule.mode != "named" or bool(rule.rotations) or named_split(candidate) is not None
+        account.add(candidate, f"not named by the split rule ({unit})", kept=int(named), lost=int(not named))
         if not named:
             continue
-        found = check_pool(candidate, candidate.rows())
-        shortfall = found if isinstance(found, Shortfall) else None
-        account.outcome(candidate, "too small (tasks)", shortfall)
+        shortfall = _shortfall(candidate, candidate.rows())
+        account.outcome(candidate, f"too small ({unit})", shortfall)
         if shortfall is None:
             usable.append(candidate)
     return usable
+
+
+def _shortfall(candidate: Candidate, rows: IntArray) -> Shortfall | None:
+    """What a task, or a class, falls short of with these rows."""
+    if candidate.classes:
+        return class_shortfall(candidate, rows)
+    found = check_pool(candidate, rows)
+    return found if isinstance(found, Shortfall) else None
 
 
 def _pools(
@@ -98,15 +107,30 @@ def _pools(
 ) -> list[Pool]:
     """Pools of one fold, each within the groups of its meta-split."""
     pools = []
-    for candidate in usable:
-        split = plan[candidate.task_id]
+    for candidate, split in joined_tasks(usable, plan):
         rows = groups.rows(candidate, split, fold)
         pool = make_pool(candidate, split, rows, fold=fold, seed=groups.seed)
         shortfall = pool if isinstance(pool, Shortfall) else None
+        if candidate.classes:
+            kept = pool.classes if isinstance(pool, Pool) else ()
+            _count_classes(
+                candidate, cap_rows(candidate, rows, fold=fold, seed=groups.seed), kept, fold, account
+            )
         account.outcome(candidate, "too small in the groups of its meta-split (tasks)", shortfall, fold)
         if isinstance(pool, Pool):
             pools.append(pool)
     return pools
+
+
+def _count_classes(
+    candidate: Candidate, rows: IntArray, kept: tuple[int, ...], fold: int, account: Account
+) -> None:
+    """Counts the classes of a task that stay; stops the run where a configured one cannot."""
+    short = short_class(candidate, rows, kept)
+    if short is not None:
+        raise infeasible(*short)
+    step = "too small in the groups of its meta-split (classes)"
+    account.add(candidate, step, kept=len(kept), lost=len(candidate.classes) - len(kept), fold=fold)
 
 
 def _count(pool: Pool, fold: int, account: Account, *, complete: bool) -> None:
@@ -146,4 +170,5 @@ def _finish(pools: Sequence[Pool], clusters: Mapping[str, str], fold: int, seed:
         shared_inputs=some.spec.shared_inputs,
         protocol=some.spec.protocol,
     )
-    return BuiltFold(problem, pools, audit_problem(problem, clusters))
+    held = {pool.task.task_id: {clusters[part] for part in pool.candidate.parts} for pool in pools}
+    return BuiltFold(problem, pools, audit_problem(problem, held, shown_classes(pools)))

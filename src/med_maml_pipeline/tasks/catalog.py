@@ -27,6 +27,8 @@ TASK_COLUMNS = [
     "label",
     "target_type",
     "n_classes",
+    "ways",
+    "classes",
     "meta_split",
     "protocol",
     "shared_meaning",
@@ -89,7 +91,7 @@ def frames(folds: Sequence[BuiltFold], attrition: Iterable[AttritionRow]) -> Tas
     episodes = pd.DataFrame([row for fold in folds for row in _episode_rows(fold)], columns=EPISODE_COLUMNS)
     audit = [row for fold in folds for row in fold.audit]
     return TaskCatalog(
-        tasks=pd.DataFrame(tasks, columns=TASK_COLUMNS),
+        tasks=pd.DataFrame(tasks, columns=TASK_COLUMNS).astype({"ways": "Int64"}),
         pools=pd.DataFrame(pools, columns=POOL_COLUMNS),
         episodes=episodes.astype({"n_shot": "Int64"}),
         audit=pd.DataFrame(audit, columns=list(AuditRow._fields)),
@@ -111,6 +113,8 @@ def _task_rows(fold: BuiltFold) -> Iterable[dict[str, object]]:
             "label": candidate.label,
             "target_type": str(task.target_type),
             "n_classes": task.n_classes,
+            "ways": task.ways,
+            "classes": json.dumps(candidate.class_names),
             "meta_split": str(task.meta_split),
             "protocol": fold.problem.protocol,
             "shared_meaning": task.shared_meaning,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from med_maml_pipeline.errors import ConfigurationError
-from med_maml_pipeline.tasks.families import Candidate
+from med_maml_pipeline.tasks.candidate import Candidate
 
 __all__ = ["cluster_tasks"]
 

@@ -22,7 +22,7 @@ def draw_episodes(
     """Draws the episodes of one task: ``rule.draws`` per support size.
 
     Each draw has its own random stream, named by problem, fold, task, size and draw: other tasks, sizes
-    and draws do not change it.
+    and draws do not change it. The classes of a task with ``ways`` are drawn first.
 
     Args:
         task: A validation or test task.
@@ -38,13 +38,15 @@ def draw_episodes(
     for size in sizes:
         for draw in range(rule.draws):
             rng = stable_rng(seed, "episode", problem, fold, task.task_id, size, draw)
-            support = draw_support(index, rule, size, rng)
+            classes = index.draw_classes(rng, task.ways)
+            support = draw_support(index, rule, size, rng, classes)
+            asked = None if task.ways is None else classes
             episodes.append(
                 Episode(
                     episode_id=f"{problem}/{fold}/{task.task_id}/{size}/{draw}",
                     task_id=task.task_id,
                     support=support,
-                    query=draw_query(index, support, rule.max_query, rng),
+                    query=draw_query(index, support, rule.max_query, rng, asked),
                     n_shot=size if per_class else None,
                     support_size=size if per_class else len(support),
                     draw=draw,
@@ -53,7 +55,13 @@ def draw_episodes(
     return episodes
 
 
-def draw_support(index: PoolIndex, rule: SupportRule, size: int, rng: np.random.Generator) -> IntArray:
+def draw_support(
+    index: PoolIndex,
+    rule: SupportRule,
+    size: int,
+    rng: np.random.Generator,
+    classes: IntArray | None = None,
+) -> IntArray:
     """Draws a support set with at most one row per group.
 
     Args:
@@ -63,6 +71,7 @@ def draw_support(index: PoolIndex, rule: SupportRule, size: int, rng: np.random.
             prevalence. A numeric target is always drawn naturally.
         size: Support size that the pool can serve.
         rng: Random stream of the episode.
+        classes: Classes of the episode, for ``balanced``; None takes all.
 
     Returns:
         Ascending positions in the pool.
@@ -72,14 +81,23 @@ def draw_support(index: PoolIndex, rule: SupportRule, size: int, rng: np.random.
     elif rule.rule == "natural":
         support = _natural(index, size, rng)
     else:
-        shots = [size] * len(index.by_class)
+        drawn = range(len(index.by_class)) if classes is None else classes.tolist()
+        shots = [size] * len(drawn)
         if rule.rule == "enriched":
             shots[0] *= rule.negatives_per_positive
-        support = np.concatenate([rows.draw(rng, n) for rows, n in zip(index.by_class, shots, strict=True)])
+        support = np.concatenate(
+            [index.by_class[label].draw(rng, n) for label, n in zip(drawn, shots, strict=True)]
+        )
     return np.sort(support)
 
 
-def draw_query(index: PoolIndex, support: IntArray, max_query: int, rng: np.random.Generator) -> IntArray:
+def draw_query(
+    index: PoolIndex,
+    support: IntArray,
+    max_query: int,
+    rng: np.random.Generator,
+    classes: IntArray | None = None,
+) -> IntArray:
     """Draws the query set from the groups that the support leaves free.
 
     All their rows are taken when they fit. Otherwise classes keep their shares, to rounding, and each
@@ -90,16 +108,20 @@ def draw_query(index: PoolIndex, support: IntArray, max_query: int, rng: np.rand
         support: Positions of the support set.
         max_query: Largest size of the query set.
         rng: Random stream of the episode.
+        classes: Classes of the episode; None takes all.
 
     Returns:
         Ascending positions in the pool.
     """
-    free = np.flatnonzero(index.outside(support)[index.codes])
+    outside = index.outside(support)[index.codes]
+    if classes is not None:
+        outside &= np.isin(index.classes, classes)
+    free = np.flatnonzero(outside)
     if len(free) <= max_query:
         return free.astype(np.int64)
-    classes = index.classes[free]
-    shares = _shares(np.bincount(classes), max_query)
-    drawn = [rng.choice(free[classes == label], n, replace=False) for label, n in enumerate(shares)]
+    labels = index.classes[free]
+    shares = _shares(np.bincount(labels), max_query)
+    drawn = [rng.choice(free[labels == label], n, replace=False) for label, n in enumerate(shares)]
     return np.sort(np.concatenate(drawn)).astype(np.int64)
 
 

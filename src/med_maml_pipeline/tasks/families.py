@@ -3,72 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.sources.spec import TaskFamilySpec
-from med_maml_pipeline.tasks.types import Examples, IntArray, TargetColumn, TargetType
+from med_maml_pipeline.tasks.candidate import Candidate
+from med_maml_pipeline.tasks.types import Examples, TargetType
 
-__all__ = ["Candidate", "find_candidates"]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A task that is asked for: one label of one table.
-
-    Attributes:
-        spec: Family that asks for it.
-        examples: Table its rows come from.
-        column: Target column in ``examples.y``.
-        label: Name within the family: target, stratum or table.
-        stratum: Code of its stratum in ``strata``; None when all rows may belong.
-        strata: ``[n]`` int64 stratum codes of the table, shared between candidates.
-    """
-
-    spec: TaskFamilySpec
-    examples: Examples
-    column: int
-    label: str
-    stratum: int | None = None
-    strata: NDArray[np.int64] | None = None
-
-    @property
-    def task_id(self) -> str:
-        """``source/table/family/label``."""
-        return f"{self.examples.key}/{self.spec.family}/{self.label}"
-
-    @property
-    def problem(self) -> str:
-        """Problem the task belongs to: declared, or ``source_family``."""
-        return self.spec.problem or f"{self.examples.source}_{self.spec.family}"
-
-    @property
-    def family(self) -> tuple[str, str, str]:
-        """Problem, source and family name: families of different sources may share a name."""
-        return (self.problem, self.examples.source, self.spec.family)
-
-    @property
-    def configured(self) -> bool:
-        """Whether the configuration spells the label out, beyond a pattern."""
-        rule = self.spec.split
-        return self.label in (*self.spec.include, *rule.train, *rule.validation, *rule.test)
-
-    @property
-    def target(self) -> TargetColumn:
-        """Target column of the task."""
-        return self.examples.targets[self.column]
-
-    def rows(self) -> IntArray:
-        """``[n]`` ascending row numbers that carry a label of this task."""
-        labelled = ~np.isnan(self.examples.y[:, self.column])
-        if self.stratum is not None:
-            labelled &= self.strata == self.stratum
-        return np.flatnonzero(labelled).astype(np.int64)
+__all__ = ["find_candidates"]
 
 
 def find_candidates(
@@ -110,6 +55,8 @@ def _members(source: str, tables: Sequence[Examples], spec: TaskFamilySpec) -> l
         raise ConfigurationError(
             f"{place}: no table has both the target '{spec.target}' and a stratum column"
         )
+    if spec.kind == "classes" and not found:
+        raise ConfigurationError(f"{place}: no table has the target '{spec.target}'")
     chosen = [candidate for candidate in found if _wanted(candidate.label, spec)]
     if not chosen:
         raise ConfigurationError(
@@ -124,6 +71,11 @@ def _members(source: str, tables: Sequence[Examples], spec: TaskFamilySpec) -> l
     ):
         raise ConfigurationError(
             f"{place}: rule 'enriched' needs binary targets; use 'balanced' or 'natural'"
+        )
+    if spec.support.ways is not None and spec.support.rule != "balanced":
+        raise ConfigurationError(
+            f"{place}: 'ways' needs supports that show every class they draw; use rule 'balanced', or leave "
+            "'ways' out"
         )
     return chosen
 
@@ -151,19 +103,41 @@ def _strata(tables: Sequence[Examples], spec: TaskFamilySpec) -> Iterator[Candid
 
 def _tables(tables: Sequence[Examples], spec: TaskFamilySpec) -> Iterator[Candidate]:
     for table in tables:
-        names = [target.name for target in table.targets]
-        wanted = spec.target or (names[0] if len(names) == 1 else None)
-        if wanted not in names:
-            raise ConfigurationError(
-                f"source '{table.source}', task family '{spec.family}': table '{table.table}' has "
-                f"{len(names)} targets; name one of them with 'target'"
-            )
         label = table.source if table.table == "main" else table.table
-        yield Candidate(spec, table, names.index(wanted), label)
+        yield Candidate(spec, table, _column(table, spec), label)
+
+
+def _classes(tables: Sequence[Examples], spec: TaskFamilySpec) -> Iterator[Candidate]:
+    for table in tables:
+        if spec.target is not None and spec.target not in [target.name for target in table.targets]:
+            continue
+        column = _column(table, spec)
+        target = table.targets[column]
+        if target.target_type != TargetType.MULTICLASS or len(target.classes) != target.n_classes:
+            raise ConfigurationError(
+                f"source '{table.source}', task family '{spec.family}': kind 'classes' needs a target of "
+                f"three or more classes with names, and '{target.name}' of table '{table.table}' is "
+                f"{target.target_type} with {len(target.classes)} names; use another target or kind"
+            )
+        for label, name in enumerate(target.classes):
+            yield Candidate(spec, table, column, name, classes=(label,))
+
+
+def _column(table: Examples, spec: TaskFamilySpec) -> int:
+    """Position of the target that the family names, or of the only one."""
+    names = [target.name for target in table.targets]
+    wanted = spec.target or (names[0] if len(names) == 1 else None)
+    if wanted not in names:
+        raise ConfigurationError(
+            f"source '{table.source}', task family '{spec.family}': table '{table.table}' has "
+            f"{len(names)} targets; name one of them with 'target'"
+        )
+    return names.index(wanted)
 
 
 _KINDS: dict[str, Callable[[Sequence[Examples], TaskFamilySpec], Iterator[Candidate]]] = {
     "target": _targets,
     "stratum": _strata,
     "table": _tables,
+    "classes": _classes,
 }

@@ -9,7 +9,7 @@ import numpy as np
 from med_maml_pipeline.sources.spec import SupportRule
 from med_maml_pipeline.tasks.types import IntArray
 
-__all__ = ["OF_EACH_CLASS", "Shortfall", "SupportPlan", "plan_support"]
+__all__ = ["OF_EACH_CLASS", "Shortfall", "SupportPlan", "groups_per_class", "plan_support"]
 
 OF_EACH_CLASS = "groups of each class"
 
@@ -49,14 +49,14 @@ def plan_support(counts: IntArray, n_groups: int, rule: SupportRule) -> SupportP
             return Shortfall(sizes[0] + rule.min_per_class, n_groups, "labelled groups")
         return SupportPlan((), feasible)
     for size in reversed(sizes):
-        kept = np.flatnonzero(counts >= _per_class(rule, size, len(counts)))
+        kept = np.flatnonzero(counts >= groups_per_class(rule, size, len(counts)))
         if len(kept) >= 2 and _natural_shortfall(counts[kept], size, rule) is None:
             smallest = len(kept) if rule.rule == "natural" else 1
             return SupportPlan(tuple(kept.tolist()), tuple(s for s in sizes if smallest <= s <= size))
     return _shortfall(counts, sizes[0], rule)
 
 
-def _per_class(rule: SupportRule, size: int, n_classes: int) -> IntArray:
+def groups_per_class(rule: SupportRule, size: int, n_classes: int) -> IntArray:
     """Groups each class needs: its part of the support, and ``min_per_class`` beyond."""
     support = np.full(n_classes, 1 if rule.rule == "natural" else size, dtype=np.int64)
     if rule.rule == "enriched":
@@ -76,7 +76,7 @@ def _natural_shortfall(counts: IntArray, size: int, rule: SupportRule) -> Shortf
 
 
 def _shortfall(counts: IntArray, size: int, rule: SupportRule) -> Shortfall:
-    needed = _per_class(rule, size, len(counts))
+    needed = groups_per_class(rule, size, len(counts))
     kept = counts >= needed
     if kept.sum() >= 2:
         natural = _natural_shortfall(counts[kept], size, rule)

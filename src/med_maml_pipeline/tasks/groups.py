@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from med_maml_pipeline.tasks.families import Candidate
+from med_maml_pipeline.tasks.candidate import Candidate
 from med_maml_pipeline.tasks.seeding import stable_rng
 from med_maml_pipeline.tasks.types import Examples, IntArray, MetaSplit
 

@@ -112,6 +112,18 @@ class PoolIndex:
             by_class=tuple(by_class),
         )
 
+    def draw_classes(self, rng: np.random.Generator, ways: int | None) -> IntArray:
+        """``[ways]`` ascending classes of an episode, drawn at random; all of them where ``ways`` is None."""
+        if ways is None:
+            return np.arange(len(self.by_class), dtype=np.int64)
+        return np.sort(rng.choice(len(self.by_class), ways, replace=False)).astype(np.int64)
+
+    def rows_of(self, classes: IntArray) -> IntArray:
+        """Ascending positions of all rows of these classes."""
+        wanted = np.zeros(len(self.by_class), dtype=bool)
+        wanted[classes] = True
+        return np.flatnonzero(wanted[self.classes]).astype(np.int64)
+
     def outside(self, support: IntArray) -> NDArray[np.bool_]:
         """``[g]`` mask of the groups that have no row in ``support``."""
         free = np.ones(len(self.sizes), dtype=bool)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from med_maml_pipeline.tasks.families import Candidate
+from med_maml_pipeline.tasks.candidate import Candidate
 from med_maml_pipeline.tasks.feasibility import OF_EACH_CLASS, Shortfall, SupportPlan, plan_support
 from med_maml_pipeline.tasks.index import group_codes, owners
 from med_maml_pipeline.tasks.seeding import stable_rng
 from med_maml_pipeline.tasks.types import FloatArray, IntArray, MetaSplit, Task
 
-__all__ = ["Pool", "check_pool", "make_pool"]
+__all__ = ["Pool", "cap_rows", "check_pool", "make_pool"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Pool:
         lost: Labelled examples outside the groups of its meta-split.
         capped: Examples left out by ``max_pool``.
         rare: Examples of classes left out.
+        classes: Classes that stay, by their numbers in the source; empty for a numeric target.
     """
 
     candidate: Candidate
@@ -34,6 +35,7 @@ class Pool:
     lost: int
     capped: int
     rare: int
+    classes: tuple[int, ...]
 
 
 def make_pool(
@@ -51,12 +53,16 @@ def make_pool(
     Returns:
         The pool, or what it falls short of.
     """
-    rows = _cap(candidate, within, fold=fold, seed=seed)
+    rows = cap_rows(candidate, within, fold=fold, seed=seed)
     capped = len(within) - len(rows)
     plan = check_pool(candidate, rows)
     if isinstance(plan, Shortfall):
         return plan
+    lost = len(candidate.rows()) - len(within)
+    if candidate.classes:
+        candidate = candidate.of_classes(plan.classes)
     rows, y = _kept(candidate, rows, plan.classes)
+    ways = candidate.spec.support.ways
     task = Task(
         task_id=candidate.task_id,
         examples=candidate.examples.key,
@@ -69,9 +75,10 @@ def make_pool(
         y=y,
         groups=candidate.examples.groups[rows],
         shared_meaning=candidate.spec.shared_meaning,
+        ways=ways if ways is not None and ways < len(plan.classes) else None,
     )
-    lost = len(candidate.rows()) - len(within)
-    return Pool(candidate, task, plan.sizes, lost, capped, len(within) - capped - len(rows))
+    rare = len(within) - capped - len(rows)
+    return Pool(candidate, task, plan.sizes, lost, capped, rare, plan.classes)
 
 
 def _kept(candidate: Candidate, rows: IntArray, classes: tuple[int, ...]) -> tuple[IntArray, FloatArray]:
@@ -83,8 +90,15 @@ def _kept(candidate: Candidate, rows: IntArray, classes: tuple[int, ...]) -> tup
     return rows[known], np.searchsorted(classes, y[known]).astype(np.float32)
 
 
-def _cap(candidate: Candidate, rows: IntArray, *, fold: int, seed: int) -> IntArray:
-    """Keeps whole groups, drawn by seed, while they fit under ``max_pool``: prevalence stays natural."""
+def cap_rows(candidate: Candidate, rows: IntArray, *, fold: int, seed: int) -> IntArray:
+    """Keeps whole groups, drawn by seed, while they fit under ``max_pool``: prevalence stays natural.
+
+    Args:
+        candidate: The task asked for.
+        rows: ``[n]`` ascending rows that its meta-split may use.
+        fold: Fold number.
+        seed: Seed of the run.
+    """
     limit = candidate.spec.max_pool
     if len(rows) <= limit:
         return rows
@@ -104,6 +118,8 @@ def check_pool(candidate: Candidate, rows: IntArray) -> SupportPlan | Shortfall:
         candidate: The task asked for.
         rows: ``[n]`` labelled rows of its table.
     """
+    if len(candidate.classes) == 1:
+        return Shortfall(2, 1, "classes in its meta-split")
     codes, n_groups = group_codes(candidate.examples.groups[rows])
     if n_groups < candidate.spec.min_examples:
         return Shortfall(candidate.spec.min_examples, n_groups, "labelled groups")

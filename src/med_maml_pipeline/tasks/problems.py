@@ -82,6 +82,7 @@ def _problem(
                 y=np.asarray(pool["y"], dtype=np.float32),
                 groups=table.groups[rows],
                 shared_meaning=bool(row["shared_meaning"]),
+                ways=None if pd.isna(row["ways"]) else int(row["ways"]),
             )
         )
     return Problem(

@@ -16,7 +16,7 @@ _STREAM = 0x7EA1  # keeps training draws apart from other uses of the same seed
 
 
 def sample_episode(
-    index: PoolIndex, rng: np.random.Generator, shots: int, query: int
+    index: PoolIndex, rng: np.random.Generator, shots: int, query: int, ways: int | None = None
 ) -> tuple[IntArray, IntArray]:
     """Draws one training episode, disjoint in group.
 
@@ -26,18 +26,24 @@ def sample_episode(
         shots: Support rows per class, or in all for a numeric target. A class with fewer groups gives
             what it has but one.
         query: Query rows, drawn at random from the groups left; fewer where the pool is small.
+        ways: Classes drawn for the episode; None takes all.
 
     Returns:
         Positions of support, by class, and of query.
     """
+    classes = index.draw_classes(rng, ways)
     if index.by_class:
-        drawn = [rows.draw(rng, min(shots, max(1, len(rows) - 1))) for rows in index.by_class]
-        support = np.concatenate(drawn)
+        pools = [index.by_class[label] for label in classes]
+        support = np.concatenate([rows.draw(rng, min(shots, max(1, len(rows) - 1))) for rows in pools])
     else:
         support = index.everything.draw(rng, min(shots, len(index.everything) - 1))
     # As many more candidates as the support's groups can bar, so that enough are left.
     barred = int(index.sizes[index.codes[support]].sum())
-    candidates = rng.choice(len(index.codes), min(len(index.codes), query + barred), replace=False)
+    of_episode = None if ways is None else index.rows_of(classes)
+    total = len(index.codes) if of_episode is None else len(of_episode)
+    candidates = rng.choice(total, min(total, query + barred), replace=False)
+    if of_episode is not None:
+        candidates = of_episode[candidates]
     free = candidates[index.outside(support)[index.codes[candidates]]]
     return support, free[:query]
 
@@ -70,7 +76,10 @@ class TrainingSampler:
         available = len(self._tasks)
         rounds = -(-n_tasks // available)
         order = np.concatenate([rng.permutation(available) for _ in range(rounds)])[:n_tasks]
-        return [(self._tasks[i], *sample_episode(self._indices[i], rng, shots, query)) for i in order]
+        drawn = []
+        for task, index in ((self._tasks[i], self._indices[i]) for i in order):
+            drawn.append((task, *sample_episode(index, rng, shots, query, task.ways)))
+        return drawn
 
 
 _SAMPLERS: dict[int, TrainingSampler] = {}

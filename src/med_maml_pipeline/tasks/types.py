@@ -226,6 +226,29 @@ class Task:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def n_way(self) -> int:
+        """Number of classes in an episode (0 for regression)."""
+        return self.n_classes if self.ways is None else self.ways
+
+    def labels(self, positions: IntArray, support: IntArray) -> FloatArray:
+        """Labels ``[n]`` that rows of the pool carry in an episode.
+
+        Args:
+            positions: ``[n]`` positions of the rows.
+            support: Positions of the episode's support; with ``ways`` its classes are those of the episode.
+
+        Raises:
+            ValueError: the support shows more classes than ``ways``, or a row is of a class that it lacks.
+        """
+        y = self.y[positions]
+        if self.ways is None:
+            return y
+        drawn = np.unique(self.y[support])
+        if len(drawn) > self.ways or not np.isin(y, drawn).all():
+            raise ValueError(f"task '{self.task_id}': rows outside the {self.ways} classes of an episode")
+        return np.searchsorted(drawn, y).astype(np.float32)
+
 
 @dataclass(frozen=True)
 class Episode:
@@ -291,22 +314,31 @@ class Problem:
         return tuple(e for e in self.episodes if self._by_id[e.task_id].meta_split == meta_split)
 
     def support(self, task: Task, positions: IntArray) -> Support:
-        """Support set of a task at the given positions."""
+        """Support set of a task at the given positions, its classes numbered as in the episode."""
         table = self.tables[task.examples]
         return Support(
             x=table.rows(task.rows[positions]),
-            y=task.y[positions],
+            y=task.labels(positions, positions),
             kinds=table.all_kinds,
             target_type=task.target_type,
-            n_classes=task.n_classes,
+            n_classes=task.n_way,
             image=table.image,
         )
 
-    def query(self, task: Task, positions: IntArray) -> Query:
-        """Query set of a task at the given positions."""
-        return Query(x=self.tables[task.examples].rows(task.rows[positions]), y=task.y[positions])
+    def query(self, task: Task, positions: IntArray, support: IntArray | None = None) -> Query:
+        """Query set of a task at the given positions.
+
+        Args:
+            task: The task.
+            positions: Positions of the query.
+            support: Positions of the support, which say how the episode numbers its classes; None keeps the
+                task's own numbers.
+        """
+        y = task.y[positions] if support is None else task.labels(positions, support)
+        return Query(x=self.tables[task.examples].rows(task.rows[positions]), y=y)
 
     def draw(self, episode: Episode) -> tuple[Support, Query]:
         """Support and query sets of a stored episode."""
         task = self.task(episode.task_id)
-        return self.support(task, episode.support), self.query(task, episode.query)
+        query = self.query(task, episode.query, episode.support)
+        return self.support(task, episode.support), query
