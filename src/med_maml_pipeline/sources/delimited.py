@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from med_maml_pipeline.sources.place import Place
 
-__all__ = ["read_frame"]
+__all__ = ["SEPARATORS", "read_frame"]
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 _PARQUET = {".parquet", ".pq"}
 
 
@@ -40,8 +40,8 @@ def read_frame(path: Path, place: Place) -> pd.DataFrame:
     suffix = suffixes[-1] if suffixes else ""
     if suffix in _PARQUET:
         frame = _parquet(path, place)
-    elif suffix in _SEPARATORS:
-        frame = _delimited(path, _SEPARATORS[suffix], place)
+    elif suffix in SEPARATORS:
+        frame = _delimited(path, SEPARATORS[suffix], place)
     else:
         raise place.error(
             "the file's suffix names no known table format",

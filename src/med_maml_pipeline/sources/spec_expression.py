@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from med_maml_pipeline.sources.spec_base import Source, Strict
 
@@ -22,7 +22,8 @@ class ExpressionScale(Strict):
             background correction; ``log``: on a log scale already (log-ratios, methylation);
             ``discretised``: few levels.
         scaling: ``log``: log2 of counts per million plus one, or of intensities floored at ``floor``;
-            ``quantile``: normal scores of the ranks within the sample; ``none``: as they are.
+            ``quantile``: normal scores of the ranks within the sample; ``none``: as they are. Only counts
+            and intensities have a logarithm to take.
         floor: Intensities below are set to it before the logarithm.
         levels: The values that ``discretised`` data may take.
     """
@@ -30,7 +31,13 @@ class ExpressionScale(Strict):
     values: Literal["counts", "intensity", "log", "discretised"] = "log"
     scaling: Literal["log", "quantile", "none"] = "none"
     floor: float = Field(default=1.0, gt=0)
-    levels: tuple[float, ...] = (-2.0, 0.0, 2.0)
+    levels: tuple[float, ...] = Field(default=(-2.0, 0.0, 2.0), min_length=1)
+
+    @model_validator(mode="after")
+    def _no_second_logarithm(self) -> ExpressionScale:
+        if self.scaling == "log" and self.values not in ("counts", "intensity"):
+            raise ValueError(f"scaling 'log' needs values 'counts' or 'intensity', not '{self.values}'")
+        return self
 
 
 class ExpressionColumns(Strict):
@@ -57,6 +64,13 @@ class ExpressionColumns(Strict):
     stratum: str | None = None
     drop: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _targets_have_no_second_role(self) -> ExpressionColumns:
+        others = (*self.more_targets, self.sample, *self.drop)
+        if self.target in others or len(set(self.more_targets)) < len(self.more_targets):
+            raise ValueError("a target may be named once and have no second role among the columns")
+        return self
+
 
 class H5adSource(Source):
     """One AnnData file: samples × genes in ``X`` or a layer, everything else in ``obs``.
@@ -81,11 +95,13 @@ class ExpressionMatrix(Strict):
     Attributes:
         file: File; default ``<name>.csv.gz``.
         columns: Roles of the columns that are no genes.
+        missing: Markers of a missing cell beside the empty one: ``[NA]``.
         scale: What the values are and how to scale them.
     """
 
     file: str | None = None
     columns: ExpressionColumns
+    missing: tuple[str | int | float, ...] = ()
     scale: ExpressionScale = ExpressionScale()
 
 
