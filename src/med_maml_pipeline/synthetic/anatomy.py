@@ -22,8 +22,8 @@ class Part:
     """One outline: centre, radius (shares of the width), log ratio of the axes, angle, grey level, role.
 
     Attributes:
-        role: ``organ`` is bent by disease and carries texture and lesions; ``hollow`` lies in it, a chamber or
-            a vessel; ``other`` is drawn as it is.
+        role: ``organ`` is bent by disease and carries texture and lesions; ``hollow`` lies in it, a
+            chamber or a vessel; ``other`` is drawn as it is.
     """
 
     x: float
@@ -79,7 +79,7 @@ ANATOMIES: dict[str, Anatomy] = {
         ),
     ),
 }
-"""Loosely after a short-axis view of the heart, a section of the chest, one of the upper abdomen, and a kidney."""
+"""Loosely after a short axis of the heart, a section of the chest, one of the upper abdomen, and a kidney."""
 
 
 def section(rng: np.random.Generator, anatomy: Anatomy, look: Look, size: int) -> Floats:
@@ -87,7 +87,7 @@ def section(rng: np.random.Generator, anatomy: Anatomy, look: Look, size: int) -
     edge = 1.5 * size / 64
     frame = np.array([[0.5, 0.5, 0.45, 0.15, 0.0, 2.0, 0.02]])
     body, _ = paint(size, frame, np.ones(1), soft=edge)
-    picture = 0.03 + anatomy.body * body * (1.0 + 0.08 * grain(rng, size, 0.05))
+    picture: Floats = np.float32(0.03) + anatomy.body * body * (1.0 + 0.08 * grain(rng, size, 0.05))
     moved = rng.normal(0.0, 0.025, 2)
     organ = np.zeros((size, size), np.float32)
     for part in anatomy.parts:
@@ -99,7 +99,7 @@ def section(rng: np.random.Generator, anatomy: Anatomy, look: Look, size: int) -
             organ = np.maximum(organ, mask)
         elif part.role == "hollow":
             organ = organ * (1.0 - mask)
-        picture = picture * (1.0 - mask) + inner * mask
+        picture = np.asarray(picture * (1.0 - mask) + inner * mask, dtype=np.float32)
     return np.asarray(_with_lesions(rng, picture, organ, look)[:, :, None], dtype=np.float32)
 
 

@@ -61,7 +61,7 @@ def factor(look: Floats, name: str) -> float:
 def appearance_effects(world: World, seed: int) -> Floats:
     """Shift of each factor per unit of severity, ``[D, len(FACTORS)]``. Slides and scans share it.
 
-    Diseases of one family have half of their direction in common, as in the record: they strain the same organ.
+    Diseases of one family have part of their direction in common, as in the record: they strain one organ.
     """
     rng = generator(seed, Stream.APPEARANCES)
     shared = np.stack([_marks(rng) for _ in FAMILIES])[world.family]

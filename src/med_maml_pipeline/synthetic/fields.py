@@ -12,8 +12,8 @@ __all__ = ["Blobs", "blur", "grain", "grid", "nearest_two", "paint"]
 Floats = NDArray[np.float32]
 
 Blobs = NDArray[np.float64]
-"""``[k, 7]``: centre x and y, mean radius (all in shares of the picture's width), elongation (log ratio of the
-axes), angle of the long axis, number of lobes, depth of the lobes (share of the radius)."""
+"""``[k, 7]``: centre x and y, mean radius (all in shares of the picture's width), elongation (log ratio of
+the axes), angle of the long axis, number of lobes, depth of the lobes (share of the radius)."""
 
 
 @lru_cache(maxsize=4)

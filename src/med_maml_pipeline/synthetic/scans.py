@@ -36,7 +36,7 @@ def write_scans(settings: SyntheticHospitalSettings, seed: int) -> Iterator[tupl
     plan = plan_scans(settings, seed)
     for path, numbers in scan_shards(settings):
         cases = [plan.specimens.cases[plan.specimens.case[number]] for number in numbers]
-        arrays = {
+        arrays: dict[str, NDArray[np.generic]] = {
             "images": np.stack([draw_scan(settings, plan, seed, number) for number in numbers]),
             "labels": np.array([case.kind for case in cases], dtype=np.int64),
             "groups": np.array([str(case.subject_id) for case in cases]),

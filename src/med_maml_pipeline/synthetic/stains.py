@@ -32,8 +32,8 @@ STAINS: tuple[Stain, ...] = (
     Stain("pas", ((0.60, 0.58, 0.30), (0.18, 0.80, 0.16), (0.30, 0.95, 0.36))),
     Stain("if", ((0.12, 0.25, 1.0), (0.75, 0.16, 0.10), (0.10, 0.85, 0.25)), glows=True),
 )
-"""Haematoxylin, eosin and DAB with the optical densities of Ruifrok & Johnston (2001); haematoxylin and periodic
-acid-Schiff; immunofluorescence (nuclei blue, matrix red, marker green)."""
+"""Haematoxylin, eosin and DAB with the optical densities of Ruifrok & Johnston (2001); haematoxylin and
+periodic acid-Schiff; immunofluorescence (nuclei blue, matrix red, marker green)."""
 
 STAIN_SHARES: tuple[tuple[float, ...], ...] = ((0.85, 0.10, 0.05), (0.65, 0.30, 0.05), (0.75, 0.05, 0.20))
 """Share of the stains at each site."""

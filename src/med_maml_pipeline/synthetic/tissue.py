@@ -1,4 +1,4 @@
-"""Tissue of each organ under the microscope: where its cells and cavities lie, and of which shape they are."""
+"""Tissue of each organ under the microscope: where its cells and cavities lie, and their shape."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ TISSUES: dict[str, Tissue] = {
     "cardiac": Tissue(26, 0.032, 1.0, 0, 0.1, 0.0, 0.0, 0.7, 0.0, 0.6),
     "pulmonary": Tissue(40, 0.032, 0.35, 5, 0.2, 0.75, 0.0, 0.45, 0.0, 0.3),
 }
-"""Loosely after what a textbook shows of kidney cortex, liver, thyroid, blood smear, lymph node, heart and lung."""
+"""Loosely after textbook kidney cortex, liver, thyroid, blood smear, lymph node, heart and lung."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _blobs(
 
 
 def _lattice(rng: np.random.Generator, count: int, jitter: float) -> Floats:
-    """``[count, 2]`` points apart from each other: a shaken lattice of a random offset, a little over the edge."""
+    """``[count, 2]`` points apart from each other: a shaken lattice, a little over the edge."""
     side = max(1, int(np.ceil(np.sqrt(1.25 * max(count, 1)))))
     along = (np.arange(side) + 0.5) / side * 1.1 - 0.05
     points = np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)

@@ -9,9 +9,11 @@ import pyarrow as pa
 
 from med_maml_pipeline.synthetic.analytes import ANALYTES
 from med_maml_pipeline.synthetic.drugs import DRUGS
+from med_maml_pipeline.synthetic.expression_truth import expression_truth
 from med_maml_pipeline.synthetic.organs import FAMILIES
 from med_maml_pipeline.synthetic.outcome_rules import BINARY_OUTCOMES, risk
 from med_maml_pipeline.synthetic.patients import Patients, draw_patients
+from med_maml_pipeline.synthetic.picture_truth import picture_truth
 from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
 from med_maml_pipeline.synthetic.sites import SITE_SHARES, SITES, Sites, make_sites
 from med_maml_pipeline.synthetic.world import World, make_world
@@ -20,7 +22,7 @@ __all__ = ["write_truth"]
 
 
 def write_truth(settings: SyntheticHospitalSettings, seed: int) -> Iterator[tuple[str, pa.Table]]:
-    """The truth behind `write_ehr` and `write_molecules` of the same settings and seed.
+    """The truth behind the data that the other writers make of the same settings and seed.
 
     Args:
         settings: Sizes.
@@ -29,8 +31,9 @@ def write_truth(settings: SyntheticHospitalSettings, seed: int) -> Iterator[tupl
     Yields:
         Relative posix path and table, one at a time: ``diseases`` (family, prevalence), ``effects`` (cause,
         code, effect), ``sites`` and ``site_effects``, ``outcomes`` (weights of the risks), ``assays``,
-        ``assay_rules`` and ``assay_scores``, ``molecules``, and ``patients/<shard>`` (latent diseases with
-        severity, organ strain, frailty, risks), all as Parquet.
+        ``assay_rules`` and ``assay_scores``, ``molecules``, the tables of `picture_truth` and
+        `expression_truth`, and ``patients/<shard>`` (latent diseases with severity, organ strain, frailty,
+        risks), all as Parquet.
     """
     world, sites = make_world(settings, seed), make_sites(seed)
     yield "diseases.parquet", _diseases(world)
@@ -42,6 +45,8 @@ def write_truth(settings: SyntheticHospitalSettings, seed: int) -> Iterator[tupl
     from med_maml_pipeline.synthetic.molecule_truth import molecule_truth
 
     yield from molecule_truth(settings, seed)
+    yield from picture_truth(settings, seed)
+    yield from expression_truth(settings, seed)
     width = len(str(settings.n_shards - 1))
     for shard in range(settings.n_shards):
         patients = draw_patients(settings, world, sites, seed, shard)

@@ -6,10 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from med_maml_pipeline.datasets.multi_source import SourceSet
-from med_maml_pipeline.synthetic import write_ehr, write_molecules, write_truth
+from med_maml_pipeline.synthetic import (
+    write_ehr,
+    write_expression,
+    write_imaging,
+    write_molecules,
+    write_truth,
+)
 from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
 
-__all__ = ["make_ehr", "make_molecules", "make_truth"]
+__all__ = ["make_ehr", "make_expression", "make_imaging", "make_molecules", "make_truth"]
 
 Files = Iterable[tuple[str, Any]]
 
@@ -24,10 +30,19 @@ def make_molecules(sources: SourceSet, settings: Mapping[str, Any], seed: int) -
     return write_molecules(_settings(settings), seed) if _is_asked_for(sources) else ()
 
 
-def make_truth(ehr: SourceSet, molecules: SourceSet, settings: Mapping[str, Any], seed: int) -> Files:
+def make_imaging(sources: SourceSet, settings: Mapping[str, Any], seed: int) -> Files:
+    """Slides in a folder and scans in shards; no file at all where no active source is synthetic."""
+    return write_imaging(_settings(settings), seed) if _is_asked_for(sources) else ()
+
+
+def make_expression(sources: SourceSet, settings: Mapping[str, Any], seed: int) -> Files:
+    """Counts of genes as .h5ad; no file at all where no active source is synthetic."""
+    return write_expression(_settings(settings), seed) if _is_asked_for(sources) else ()
+
+
+def make_truth(settings: Mapping[str, Any], seed: int, *sources: SourceSet) -> Files:
     """Diseases, causal features and site effects behind the data. No other stage reads it."""
-    asked_for = _is_asked_for(ehr) or _is_asked_for(molecules)
-    return write_truth(_settings(settings), seed) if asked_for else ()
+    return write_truth(_settings(settings), seed) if any(map(_is_asked_for, sources)) else ()
 
 
 def _is_asked_for(sources: SourceSet) -> bool:
