@@ -41,8 +41,8 @@ def log_counts(x: FloatArray) -> FloatArray:
     library = np.nansum(x, axis=1, dtype=np.float64)
     if (library <= 0).any():
         raise ValueError(f"{int((library <= 0).sum())} samples have no counts")
-    per_million = x * (1e6 / library).astype(np.float32)[:, None]
-    return np.log2(per_million + np.float32(1)).astype(np.float32, copy=False)
+    to_million = np.asarray(1e6 / library, dtype=np.float32)
+    return np.log2(x * to_million[:, None] + np.float32(1)).astype(np.float32, copy=False)
 
 
 def log_intensities(x: FloatArray, floor: float) -> FloatArray:
