@@ -67,7 +67,7 @@ def test_first_order_gradients_fail_the_same_gate(episodes, parameters, meta_los
 
 
 def test_conv_network_matches_finite_differences_to_1e_5(episodes, parameters, meta_loss):
-    network = Conv4(1, 16, 4, 3)
+    network = Conv4((1, 16, 16), 4, 3)
     batch, leaves = episodes((2, 1, 16, 16)), parameters(network)
 
     def function(p):
@@ -77,7 +77,7 @@ def test_conv_network_matches_finite_differences_to_1e_5(episodes, parameters, m
     assert _relative_error(function, leaves, step=1e-7, n_directions=8) < 1e-5
 
 
-@pytest.mark.parametrize("network", [MLP(6, (5, 4), 3), Conv4(1, 16, 4, 3)], ids=["mlp", "conv"])
+@pytest.mark.parametrize("network", [MLP(6, (5, 4), 3), Conv4((1, 16, 16), 4, 3)], ids=["mlp", "conv"])
 def test_agrees_with_torchopt_to_1e_10(network, episodes, parameters, meta_loss):
     row = (6,) if isinstance(network, MLP) else (1, 16, 16)
     batch, leaves = episodes((2, *row)), parameters(network)
@@ -87,7 +87,7 @@ def test_agrees_with_torchopt_to_1e_10(network, episodes, parameters, meta_loss)
     total = [torch.zeros_like(value) for value in leaves.values()]
     for t in range(2):
         # A structure on the meta device cannot be optimised in place: fill a copy with the same numbers.
-        module = type(network)(*((6, (5, 4), 3) if isinstance(network, MLP) else (1, 16, 4, 3)))
+        module = type(network)(*((6, (5, 4), 3) if isinstance(network, MLP) else ((1, 16, 16), 4, 3)))
         module = module.to_empty(device="cpu").double()
         module.load_state_dict({name: value.detach() for name, value in leaves.items()})
         start = tuple(module.parameters())

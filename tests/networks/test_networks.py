@@ -67,11 +67,11 @@ def test_an_mlp_needs_a_hidden_layer_and_conv4_sixteen_pixels():
     with pytest.raises(ValueError, match="at least one hidden layer"):
         MLP(3, (), 2)
     with pytest.raises(ValueError, match="16 pixels, got 8"):
-        Conv4(1, 8, 4, 2)
+        Conv4((1, 8, 8), 4, 2)
 
 
 def test_conv4_gives_an_image_the_same_outputs_alone_and_in_a_batch():
-    network = Conv4(3, 16, 8, 5)
+    network = Conv4((3, 16, 16), 8, 5)
     parameters = initial_parameters(network, 0)
     images = torch.randn(6, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     together = functional_call(network, parameters, (images,))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from med_maml_pipeline.learners.inputs import EncodedSupport, encode_support, fit_inputs
+from med_maml_pipeline.learners.inputs import EncodedSupport, encode_support, fit_inputs, fitted_encoder
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
 from med_maml_pipeline.learners.scores import TargetScale, constant_logits, spread
+from med_maml_pipeline.learners.whitening import fit_whitening, whitened
 from med_maml_pipeline.tasks.types import FloatArray, Problem, Support, TargetType
 
 __all__ = ["ClassicalLearner", "Fitted"]
@@ -24,7 +25,8 @@ class ClassicalLearner(ABC):
 
     Meta-training only fits the encoder on the rows (never the labels) of the meta-training tasks where inputs
     are shared; elsewhere each support fits its own. Classes keep the support's frequencies. A support with a
-    single class, or with a constant target, gives a constant predictor.
+    single class, or with a constant target, gives a constant predictor. Of pictures, the method sees the
+    hand-crafted features, whitened by the meta-training tasks where the setting ``whiten`` says so.
     """
 
     name: str
@@ -42,12 +44,12 @@ class ClassicalLearner(ABC):
         """Fits the encoder of the inputs; see `fit_inputs`."""
         arrays = fit_inputs(problem, seed=seed)
         progress(1, 1, {})
-        return Checkpoint(learner=self.name, arrays=arrays)
+        return Checkpoint(learner=self.name, arrays={**arrays, **_whitening(problem, arrays, seed)})
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Fits the method on the support. Settings that are not given take the grid's first."""
         chosen = {**self.adapt_grid[0], **settings}
-        inputs = self.encode(checkpoint, support)
+        inputs = self.encode(checkpoint, support, chosen)
         if support.target_type is TargetType.REGRESSION:
             scale = TargetScale.fit(support.y)
             values = self.fit_values(inputs.x, scale.standardise(support.y), chosen, seed)
@@ -60,9 +62,16 @@ class ClassicalLearner(ABC):
         classes = self.fit_classes(inputs.x, codes, chosen, seed)
         return lambda x: spread(classes(inputs.transform(x)), present, n_classes, size)
 
-    def encode(self, checkpoint: Checkpoint, support: Support) -> EncodedSupport:
+    def encode(self, checkpoint: Checkpoint, support: Support, settings: Settings) -> EncodedSupport:
         """What the method sees of the rows; learners on learned features see those."""
-        return encode_support(checkpoint, support)
+        encoded = encode_support(checkpoint, support)
+        if not settings.get("whiten", False):
+            return encoded
+
+        def white(x: FloatArray) -> FloatArray:
+            return whitened(checkpoint.arrays, encoded.transform(x))
+
+        return EncodedSupport(white(support.x), white)
 
     @abstractmethod
     def fit_classes(self, x: FloatArray, y: NDArray[np.int64], settings: Settings, seed: int) -> Fitted:
@@ -71,3 +80,13 @@ class ClassicalLearner(ABC):
     @abstractmethod
     def fit_values(self, x: FloatArray, y: NDArray[np.float64], settings: Settings, seed: int) -> Fitted:
         """Fits a regressor on encoded ``x`` ``[n, width]`` and standardised ``y`` ``[n]``."""
+
+
+def _whitening(
+    problem: Problem, arrays: Mapping[str, NDArray[np.generic]], seed: int
+) -> Mapping[str, NDArray[np.generic]]:
+    """Whitening of the hand-crafted features of pictures; empty elsewhere."""
+    if not arrays or any(table.pixels is None for table in problem.tables.values()):
+        return {}
+    encoder = fitted_encoder(arrays)
+    return fit_whitening(problem, lambda key, rows: encoder.transform(problem.tables[key].x[rows]), seed=seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from med_maml_pipeline.learners.forest import RandomForest
+from med_maml_pipeline.learners.protocol import Settings
 from med_maml_pipeline.learners.transfer import Pretrained
 
 __all__ = ["ForestOnFeatures"]
@@ -16,3 +17,6 @@ class ForestOnFeatures(Pretrained, RandomForest):
 
     name = "forest_on_features"
     lane = "control"
+    picture_grid: tuple[Settings, ...] = tuple(
+        {**RandomForest.adapt_grid[0], "inputs": inputs} for inputs in ("joined", "learned", "whitened")
+    )

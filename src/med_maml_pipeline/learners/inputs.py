@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,18 @@ from med_maml_pipeline.features.encoder import Encoder
 from med_maml_pipeline.learners.protocol import Checkpoint
 from med_maml_pipeline.tasks.types import FloatArray, IntArray, MetaSplit, Problem, Support
 
-__all__ = ["EncodedSupport", "encode_support", "fit_inputs"]
+if TYPE_CHECKING:
+    from med_maml_pipeline.features.projection import SupportRanked
+
+__all__ = [
+    "EncodedSupport",
+    "encode_pictures",
+    "encode_support",
+    "fit_inputs",
+    "fitted_encoder",
+    "scaled_pixels",
+    "training_rows",
+]
 
 PREFIX = "encoder."
 
@@ -31,7 +43,9 @@ class EncodedSupport(NamedTuple):
 
 
 def fit_inputs(problem: Problem, *, max_rows: int = 20_000, seed: int = 0) -> dict[str, NDArray[np.generic]]:
-    """Fits the encoder on the rows of the meta-training tasks, for the checkpoint.
+    """Fits the encoder of the features on the rows of the meta-training tasks, for the checkpoint.
+
+    Pixels are left out: their scale is known (see `scaled_pixels`).
 
     Args:
         problem: Only its meta-training tasks are read, and none of their labels.
@@ -39,18 +53,20 @@ def fit_inputs(problem: Problem, *, max_rows: int = 20_000, seed: int = 0) -> di
         seed: Of that draw.
 
     Returns:
-        Arrays named ``encoder.…``. Empty where inputs are not shared (each support then fits its own), or
-        where there is no meta-training task.
+        Arrays named ``encoder.…``. Empty where inputs are not shared (each support then fits its own), where
+        there is no meta-training task, or where there is no feature beside the picture.
 
     Raises:
-        ConfigurationError: inputs are declared shared but the tables differ in their columns.
+        ConfigurationError: pictures differ in their shape, or inputs are declared shared but the tables
+            differ in their columns.
     """
+    _require_same_pictures(problem)
     if not problem.shared_inputs:
         return {}
     _require_same_columns(problem)
-    places = list(_training_rows(problem))
+    places = list(training_rows(problem))
     total = sum(len(rows) for _, rows in places)
-    if total == 0:
+    if total == 0 or not problem.tables[places[0][0]].names:
         return {}
     drawn = np.arange(total)
     if total > max_rows:
@@ -65,7 +81,9 @@ def fit_inputs(problem: Problem, *, max_rows: int = 20_000, seed: int = 0) -> di
 
 
 def encode_support(checkpoint: Checkpoint, support: Support, *, width: int | None = None) -> EncodedSupport:
-    """Encodes a support set, by the checkpoint's encoder where it has one.
+    """Encodes the features of a support set, by the checkpoint's encoder where it has one.
+
+    A picture is left aside where there are features beside it, and read as scaled pixels where there are not.
 
     Args:
         checkpoint: May hold the arrays of `fit_inputs`.
@@ -73,27 +91,47 @@ def encode_support(checkpoint: Checkpoint, support: Support, *, width: int | Non
         width: Where the checkpoint holds no encoder: the fixed width that a network needs, given by columns
             ranked on the support. None fits a plain encoder on the support, of whatever width.
     """
+    at = _n_pixels(support)
+    if at and at == support.x.shape[1]:
+        return encode_pictures(support)
+    fitted = _fitted(checkpoint, support, at, width)
+    return EncodedSupport(fitted.transform(support.x[:, at:]), lambda x: fitted.transform(x[:, at:]))
+
+
+def encode_pictures(support: Support) -> EncodedSupport:
+    """The pictures of a support set as scaled pixels; the features beside them are left aside."""
+    at = _n_pixels(support)
+    return EncodedSupport(scaled_pixels(support.x[:, :at]), lambda x: scaled_pixels(x[:, :at]))
+
+
+def scaled_pixels(x: NDArray[np.generic]) -> FloatArray:
+    """Intensities 0..255 as float32 in -1..1."""
+    return (x.astype(np.float32) / 127.5 - 1.0).astype(np.float32)
+
+
+def fitted_encoder(arrays: Mapping[str, NDArray[np.generic]]) -> Encoder:
+    """The encoder among the arrays of `fit_inputs`."""
+    names = [name for name in arrays if name.startswith(PREFIX)]
+    return Encoder.from_state({name.removeprefix(PREFIX): arrays[name] for name in names})
+
+
+def _n_pixels(support: Support) -> int:
+    return 0 if support.image is None else math.prod(support.image)
+
+
+def _fitted(checkpoint: Checkpoint, support: Support, at: int, width: int | None) -> Encoder | SupportRanked:
+    """The map of the columns from ``at`` on: the checkpoint's, or one fitted on the support."""
     if PREFIX + "kept" in checkpoint.arrays:
-        encoder = Encoder.from_state(
-            {
-                name.removeprefix(PREFIX): array
-                for name, array in checkpoint.arrays.items()
-                if name.startswith(PREFIX)
-            }
-        )
-        return EncodedSupport(encoder.transform(support.x), encoder.transform)
+        return fitted_encoder(checkpoint.arrays)
+    x, kinds = support.x[:, at:], support.kinds[at:]
     if width is None:
-        encoder = Encoder.fit(support.x, support.kinds)
-        return EncodedSupport(encoder.transform(support.x), encoder.transform)
+        return Encoder.fit(x, kinds)
     from med_maml_pipeline.features.projection import SupportRanked
 
-    ranked = SupportRanked.fit(
-        support.x, support.y, support.target_type, support.n_classes, support.kinds, width=width
-    )
-    return EncodedSupport(ranked.transform(support.x), ranked.transform)
+    return SupportRanked.fit(x, support.y, support.target_type, support.n_classes, kinds, width=width)
 
 
-def _training_rows(problem: Problem) -> Iterator[tuple[str, IntArray]]:
+def training_rows(problem: Problem) -> Iterator[tuple[str, IntArray]]:
     """Per table (in task order), the distinct rows that meta-training tasks use, ascending."""
     rows: dict[str, list[IntArray]] = {}
     for task in problem.split(MetaSplit.TRAIN):
@@ -113,4 +151,14 @@ def _require_same_columns(problem: Problem) -> None:
                 f"problem '{problem.name}': tables '{first[0]}' ({len(first[1].names)} columns) and '{key}' "
                 f"({len(table.names)} columns) do not have the same columns; set shared_inputs: false in "
                 "their task families, or give the sources the same features."
+            )
+
+
+def _require_same_pictures(problem: Problem) -> None:
+    first, *others = problem.tables.items()
+    for key, table in others:
+        if table.image != first[1].image:
+            raise ConfigurationError(
+                f"problem '{problem.name}': the pictures of tables '{first[0]}' and '{key}' differ in "
+                "channels or size; give their sources the same 'options'."
             )

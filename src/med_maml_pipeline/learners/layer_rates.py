@@ -18,7 +18,7 @@ def initial_log_rates(network: nn.Module, inner_lr: float, mean_square_norm: flo
     squares), so one number serves 32 and 2,248 inputs alike.
 
     Args:
-        network: The structure; its first layer is called ``first``.
+        network: The structure; a linear layer that takes the inputs is called ``first``.
         inner_lr: Rate in units of the inverse curvature.
         mean_square_norm: Mean of ``‖x‖² + 1`` over the inputs.
     """
@@ -27,7 +27,8 @@ def initial_log_rates(network: nn.Module, inner_lr: float, mean_square_norm: flo
         layer, _, part = name.rpartition(".")
         if part == "weight":
             # Rectified units of unit variance have a mean square of one half.
-            curvature = mean_square_norm if layer == "first" else parameter.shape[-1] / 2 + 1
+            entering = math.prod(parameter.shape[1:]) if parameter.dim() > 1 else len(parameter)
+            curvature = mean_square_norm if layer == "first" else entering / 2 + 1
             logs[layer] = torch.tensor(math.log(inner_lr / curvature))
     return logs
 

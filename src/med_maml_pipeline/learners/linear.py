@@ -20,10 +20,22 @@ class LogisticRidge(ClassicalLearner):
     Settings:
         penalty: Weight λ of the squared norm against the summed loss of the support (``1/C`` of
             scikit-learn's logistic regression, ``alpha`` of its ridge).
+        whiten: Whiten the hand-crafted features of pictures.
     """
 
     name = "logistic"
     adapt_grid = tuple({"penalty": value} for value in (10.0, 1.0, 100.0, 1000.0, 0.1))
+    picture_grid: tuple[Settings, ...] = tuple(
+        {"penalty": penalty, "whiten": whiten}
+        for penalty, whiten in (
+            (30.0, True),
+            (100.0, False),
+            (300.0, True),
+            (1000.0, False),
+            (3.0, True),
+            (10.0, False),
+        )
+    )
 
     def fit_classes(self, x: FloatArray, y: NDArray[np.int64], settings: Settings, seed: int) -> Fitted:
         """Multinomial (for two classes: binomial) logistic regression."""

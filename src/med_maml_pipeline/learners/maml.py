@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
 from med_maml_pipeline.bilevel import query_outputs
-from med_maml_pipeline.learners.episode_batches import InputDropout, TypedBatch, balance, batches, loss_of
+from med_maml_pipeline.learners.architecture import network_of, precision_of
+from med_maml_pipeline.learners.episode_batches import TypedBatch, balance, batches, loss_of
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
-from med_maml_pipeline.learners.inputs import encode_support
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
-from med_maml_pipeline.learners.network_arrays import PRECISION, to_arrays, to_tensors
-from med_maml_pipeline.learners.network_inputs import NetworkInputs
+from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
+from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
+from med_maml_pipeline.learners.perturbation import perturbation
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
 from med_maml_pipeline.learners.settings import read_settings
-from med_maml_pipeline.networks import MLP, Heads, initial_parameters
+from med_maml_pipeline.networks import Heads, Network, initial_parameters
 from med_maml_pipeline.tasks.sampling import training_batch
 from med_maml_pipeline.tasks.types import MetaSplit, Problem, Support, TargetType
 
@@ -42,6 +43,9 @@ class MamlTraining:
         weight_decay: Of AdamW.
         balanced: Let both classes of a task count alike in the query loss, whatever their prevalence.
         input_dropout: Share of the input columns hidden from a task, the same in support and query.
+        backbone: Network for pictures: ``conv4`` or ``resnet12``.
+        filters: Its (first) number of channels.
+        augment: Turn, mirror, move and recolour pictures during training.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -57,6 +61,9 @@ class MamlTraining:
     weight_decay: float = 0.01
     balanced: bool = False
     input_dropout: float = 0.0
+    backbone: str = "conv4"
+    filters: int = 32
+    augment: bool = True
     device: str = "cpu"
 
 
@@ -67,10 +74,12 @@ class MamlAdaptation:
     Attributes:
         adapt_steps: Gradient steps on the support; 0 scores with the meta-learned start.
         adapt_lr_scale: Multiplies the inner rates.
+        views: 8 averages a picture's scores over its rotations and reflections.
     """
 
     adapt_steps: int = 5
     adapt_lr_scale: float = 1.0
+    views: int = 1
 
 
 class Maml:
@@ -91,6 +100,18 @@ class Maml:
         {"outer_lr": 1e-3},
         {"hidden": (256, 64)},
         {"inner_steps": 5},
+    )
+    picture_meta_grid: tuple[Settings, ...] = (
+        {},
+        {"outer_lr": 1e-3},
+        {"filters": 64},
+        {"augment": False},
+        {"inner_steps": 5},
+        {"backbone": "resnet12", "filters": 16},
+    )
+    picture_grid: tuple[Settings, ...] = tuple(
+        {"adapt_steps": steps, "adapt_lr_scale": 1.0, "views": views}
+        for steps, views in ((5, 8), (10, 8), (3, 8), (20, 8), (5, 1), (0, 1))
     )
     adapt_grid: tuple[Settings, ...] = tuple(
         {"adapt_steps": steps, "adapt_lr_scale": scale}
@@ -116,8 +137,10 @@ class Maml:
         """Meta-trains start and rates on the meta-training tasks."""
         options = read_settings(MamlTraining, settings, self.name)
         inputs = NetworkInputs.fit(problem, seed)
-        network, heads = _structure(inputs.width, options.hidden)
-        start = {**_trunk(initial_parameters(network, seed)), **heads.initial()}
+        facts = {**inputs.facts, **asdict(options)}
+        network = network_of(facts, outputs=1)
+        heads = Heads(network.embedding, network.head_path)
+        start = {**_trunk(initial_parameters(network, seed), network), **heads.initial()}
         logs = initial_log_rates(network, options.inner_lr, inputs.mean_square_norm())
         parameters = {name: value.to(options.device).requires_grad_() for name, value in start.items()}
         log_rates = {
@@ -128,9 +151,15 @@ class Maml:
 
         def loss_at(step: int) -> Tensor:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
-            hide = InputDropout(options.input_dropout, seed, step)
+            perturbed = perturbation(
+                inputs.image,
+                input_dropout=options.input_dropout,
+                augment=options.augment,
+                seed=seed,
+                step=step,
+            )
             losses = [
-                _query_losses(network, heads, parameters, log_rates, hide(batch), options)
+                _query_losses(network, heads, parameters, log_rates, perturbed(batch), options)
                 for batch in batches(inputs, drawn, options.device)
             ]
             return torch.cat(losses).mean()
@@ -144,37 +173,34 @@ class Maml:
             progress=progress,
         )
         arrays = {**inputs.arrays, **to_arrays(parameters, "network."), **to_arrays(log_rates, "log_rates.")}
-        return Checkpoint(self.name, arrays, {"width": inputs.width, **asdict(options)}, history)
+        return Checkpoint(self.name, arrays, facts, history)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Descends from the meta-learned start on the support loss."""
         options = read_settings(MamlAdaptation, settings, self.name)
         facts = checkpoint.facts
-        network, heads = _structure(facts["width"], facts["hidden"])
-        device = facts["device"]
-        parameters = to_tensors(checkpoint.arrays, "network.", device=device, dtype=PRECISION)
-        logs = to_tensors(checkpoint.arrays, "log_rates.", device=device, dtype=PRECISION)
+        network = network_of(facts, outputs=1)
+        heads = Heads(network.embedding, network.head_path)
+        device, precision = facts["device"], precision_of(facts)
+        parameters = to_tensors(checkpoint.arrays, "network.", device=device, dtype=precision)
+        logs = to_tensors(checkpoint.arrays, "log_rates.", device=device, dtype=precision)
         return predictor_by_gradient(
-            network,
+            facts,
             heads.attach(parameters, support.target_type, support.n_classes),
             support,
-            encode_support(checkpoint, support, width=facts["width"]),
+            encode_for_network(checkpoint, support),
             rates_from_logs(logs, options.adapt_lr_scale),
             steps=options.adapt_steps,
-            device=device,
+            views=options.views,
         )
 
 
-def _structure(width: int, hidden: Sequence[int]) -> tuple[MLP, Heads]:
-    return MLP(width, hidden, outputs=1), Heads(hidden[-1])
-
-
-def _trunk(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value for name, value in parameters.items() if not name.startswith("tail.head.")}
+def _trunk(parameters: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+    return {name: v for name, v in parameters.items() if not name.startswith(f"{network.head_path}.")}
 
 
 def _query_losses(
-    network: MLP,
+    network: Network,
     heads: Heads,
     parameters: Mapping[str, Tensor],
     log_rates: Mapping[str, Tensor],

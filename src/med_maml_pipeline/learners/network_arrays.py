@@ -9,11 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["PRECISION", "to_arrays", "to_tensors"]
-
-PRECISION = torch.float64
-"""Adaptation and prediction run in double precision: the cost is small, and a query's score does not depend
-on the shape of the batch it comes in."""
+__all__ = ["to_arrays", "to_tensors"]
 
 
 def to_arrays(parameters: Mapping[str, Tensor], prefix: str) -> dict[str, NDArray[np.generic]]:

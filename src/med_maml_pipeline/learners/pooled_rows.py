@@ -78,7 +78,7 @@ class PooledRows:
             place = self.inputs.places[key][numbers]
             labels = np.full((len(place), len(self.tasks)), np.nan, dtype=np.float32)
             labels[:, self.columns[key]] = self.labels[key][place]
-            parts.append((self.inputs.matrices[key][place], labels))
+            parts.append((self.inputs.at(key, place), labels))
         return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
 
     def _episode_batch(self, seed: int, step: int, size: int) -> Batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,18 +13,21 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from med_maml_pipeline.learners.inputs import EncodedSupport, encode_support
-from med_maml_pipeline.learners.network_arrays import PRECISION, to_arrays, to_tensors
+from med_maml_pipeline.learners.architecture import network_of
+from med_maml_pipeline.learners.learned_features import embedding, joined_whitening
+from med_maml_pipeline.learners.network_arrays import to_arrays
 from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.outer_loop import optimise
+from med_maml_pipeline.learners.perturbation import PictureAugmentation
 from med_maml_pipeline.learners.pooled_rows import PooledRows
 from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback
-from med_maml_pipeline.networks import MLP, initial_parameters
-from med_maml_pipeline.tasks.types import FloatArray, MetaSplit, Problem, Support, TargetType, Task
+from med_maml_pipeline.networks import initial_parameters
+from med_maml_pipeline.tasks.types import ImageShape, MetaSplit, Problem, TargetType, Task
 
-__all__ = ["Pretraining", "embedded", "pretrain", "untrained_network"]
+__all__ = ["Pretraining", "pretrain", "untrained_network"]
 
 _STATISTICS_ROWS = 4096  # rows behind the mean and deviation of the features
+_STATISTICS_PICTURES = 512
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,10 @@ class Pretraining:
         learning_rate: Of AdamW.
         weight_decay: Of AdamW.
         input_dropout: Share of the input columns hidden from a batch.
+        backbone: Network for pictures: ``conv4`` or ``resnet12``.
+        filters: Its (first) number of channels.
+        views: 8 averages a picture's features over its rotations and reflections; 1 takes it as it is.
+        augment: Turn, mirror, move and recolour pictures during training.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -46,6 +54,10 @@ class Pretraining:
     learning_rate: float = 1e-3
     weight_decay: float = 0.3
     input_dropout: float = 0.3
+    backbone: str = "conv4"
+    filters: int = 32
+    views: int = 8
+    augment: bool = True
     device: str = "cpu"
 
 
@@ -72,21 +84,19 @@ def pretrain(
         where all tasks are binary and share their meaning, the mean of the heads (``head.…``).
     """
     inputs = NetworkInputs.fit(problem, seed)
+    facts = {**inputs.facts, **asdict(options)}
     rows = PooledRows.of(problem, inputs)
     columns = _Columns.of(rows.tasks)
-    network = MLP(inputs.width, options.hidden, columns.total)
+    network = network_of(facts, columns.total)
     parameters = {
         name: value.to(options.device).requires_grad_()
-        for name, value in initial_parameters(network, seed, zero="tail.head").items()
+        for name, value in initial_parameters(network, seed, zero=network.head_path).items()
     }
-    hide = np.float32(1.0 - options.input_dropout)
 
     def loss_at(step: int) -> Tensor:
         x, y = rows.batch(seed, step, options.batch)
-        if options.input_dropout:
-            kept = np.random.default_rng((seed, step, 1)).random(x.shape, dtype=np.float32) < hide
-            x = x * kept / hide
-        outputs = functional_call(network, parameters, (torch.from_numpy(x).to(options.device),))
+        perturbed = _perturbed(torch.from_numpy(x), inputs.image, options, seed, step)
+        outputs = functional_call(network, parameters, (perturbed.to(options.device),))
         return _multi_task_loss(outputs, torch.from_numpy(y).to(options.device), rows.tasks, columns)
 
     history = optimise(
@@ -97,70 +107,62 @@ def pretrain(
         weight_decay=options.weight_decay,
         progress=progress,
     )
-    arrays = _arrays(rows, parameters, options, seed)
-    return Checkpoint(learner, arrays, {"width": inputs.width, **asdict(options)}, history)
+    return Checkpoint(learner, _arrays(rows, parameters, facts, seed), facts, history)
 
 
 def untrained_network(problem: Problem, options: Pretraining, seed: int, learner: str) -> Checkpoint:
     """The network as drawn, with encoder and statistics of features: what training must beat."""
     inputs = NetworkInputs.fit(problem, seed)
+    facts = {**inputs.facts, **asdict(options)}
     rows = PooledRows.of(problem, inputs)
-    network = MLP(inputs.width, options.hidden, outputs=None)
-    arrays = _arrays(rows, initial_parameters(network, seed), options, seed)
-    return Checkpoint(learner, arrays, {"width": inputs.width, **asdict(options)})
+    parameters = initial_parameters(network_of(facts, outputs=None), seed)
+    return Checkpoint(learner, _arrays(rows, parameters, facts, seed), facts)
 
 
-def embedded(checkpoint: Checkpoint, support: Support) -> EncodedSupport:
-    """Support and queries as standardised features ``[n, hidden[-1]]`` of the checkpoint's network."""
-    facts, arrays = checkpoint.facts, checkpoint.arrays
-    network = MLP(facts["width"], facts["hidden"], outputs=None)
-    parameters = to_tensors(arrays, "network.", device=facts["device"], dtype=PRECISION)
-    encoded = encode_support(checkpoint, support, width=facts["width"])
-    mean, deviation = (arrays[f"features.{name}"].astype(np.float64) for name in ("mean", "deviation"))
-
-    def features(inputs: FloatArray) -> FloatArray:
-        values = _embed(network, parameters, inputs)
-        return ((values - mean) / deviation).astype(np.float32)
-
-    return EncodedSupport(features(encoded.x), lambda x: features(encoded.transform(x)))
-
-
-def _embed(network: MLP, parameters: Mapping[str, Tensor], x: FloatArray) -> NDArray[np.float64]:
-    like = parameters["first.weight"]
-    with torch.no_grad():
-        output = functional_call(network, dict(parameters), (torch.from_numpy(x).to(like),))
-    values: NDArray[np.float64] = output.cpu().double().numpy()
-    return values
+def _perturbed(x: Tensor, image: ImageShape | None, options: Pretraining, seed: int, step: int) -> Tensor:
+    """Rows with columns hidden, each by itself, or pictures augmented."""
+    if image is not None:
+        return PictureAugmentation(image, seed, step).rows(x) if options.augment else x
+    if not options.input_dropout:
+        return x
+    kept = np.random.default_rng((seed, step, 1)).random(x.shape, dtype=np.float32)
+    shown = 1.0 - options.input_dropout
+    return x * torch.from_numpy(kept < shown) / shown
 
 
 def _arrays(
-    rows: PooledRows, parameters: Mapping[str, Tensor], options: Pretraining, seed: int
+    rows: PooledRows, parameters: Mapping[str, Tensor], facts: Mapping[str, Any], seed: int
 ) -> dict[str, NDArray[np.generic]]:
-    trunk = {name: value for name, value in parameters.items() if not name.startswith("tail.head.")}
-    network = MLP(rows.inputs.width, options.hidden, outputs=None)
-    drawn, _ = rows.batch(seed, options.steps, _STATISTICS_ROWS)
-    values = _embed(network, {name: value.detach() for name, value in trunk.items()}, drawn)
+    network = network_of(facts, outputs=None)
+    head = f"{network.head_path}."
+    trunk = to_arrays({n: v for n, v in parameters.items() if not n.startswith(head)}, "network.")
+    size = _STATISTICS_ROWS if rows.inputs.image is None else _STATISTICS_PICTURES
+    drawn, _ = rows.batch(seed, facts["steps"], size)
+    values = embedding(Checkpoint("statistics", trunk, facts), drawn)
     deviation = values.std(axis=0)
-    return {
+    arrays = {
         **rows.inputs.arrays,
         "inputs.norm": np.array(rows.inputs.mean_square_norm()),
-        **to_arrays(trunk, "network."),
+        **trunk,
         "features.mean": values.mean(axis=0),
         "features.deviation": np.where(deviation > 0, deviation, 1.0),
-        **_mean_head(rows.problem, parameters),
+        **_mean_head(rows.problem, parameters, head),
     }
+    return {**arrays, **joined_whitening(Checkpoint("whitening", arrays, facts), rows.problem, seed)}
 
 
-def _mean_head(problem: Problem, parameters: Mapping[str, Tensor]) -> dict[str, NDArray[np.generic]]:
+def _mean_head(
+    problem: Problem, parameters: Mapping[str, Tensor], head: str
+) -> dict[str, NDArray[np.generic]]:
     """Mean of the binary heads as a head of two logits, where all tasks are binary and mean alike."""
     alike = all(
         task.shared_meaning and task.target_type == TargetType.BINARY
         for task in problem.split(MetaSplit.TRAIN)
     )
-    if not alike or "tail.head.weight" not in parameters:
+    if not alike or f"{head}weight" not in parameters:
         return {}
-    half_weight = parameters["tail.head.weight"].detach().mean(0) / 2
-    half_bias = parameters["tail.head.bias"].detach().mean(0) / 2
+    half_weight = parameters[f"{head}weight"].detach().mean(0) / 2
+    half_bias = parameters[f"{head}bias"].detach().mean(0) / 2
     mean = {
         "weight": torch.stack([-half_weight, half_weight]),
         "bias": torch.stack([-half_bias, half_bias]),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,14 +12,15 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from med_maml_pipeline.learners.inputs import encode_support
-from med_maml_pipeline.learners.network_arrays import PRECISION, to_arrays, to_tensors
-from med_maml_pipeline.learners.network_inputs import NetworkInputs
+from med_maml_pipeline.learners.architecture import network_of, precision_of
+from med_maml_pipeline.learners.evaluation import evaluate
+from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
+from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.pooled_rows import PooledRows
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
 from med_maml_pipeline.learners.settings import read_settings
-from med_maml_pipeline.networks import MLP, initial_parameters
+from med_maml_pipeline.networks import initial_parameters
 from med_maml_pipeline.tasks.types import FloatArray, MetaSplit, Problem, Support, TargetType
 
 __all__ = ["PriorTraining", "ZeroShotPrior"]
@@ -32,6 +34,8 @@ class PriorTraining:
         steps: Updates.
         batch: Rows per update.
         hidden: Widths of the hidden layers; none gives a linear model.
+        backbone: Network for pictures: ``conv4`` or ``resnet12``.
+        filters: Its (first) number of channels.
         learning_rate: Of AdamW.
         weight_decay: Of AdamW.
         device: ``cpu`` or ``cuda``.
@@ -42,6 +46,8 @@ class PriorTraining:
     hidden: tuple[int, ...] = (64,)
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
+    backbone: str = "conv4"
+    filters: int = 32
     device: str = "cpu"
 
 
@@ -56,6 +62,7 @@ class ZeroShotPrior:
     name = "prior"
     lane = "control"
     meta_grid: tuple[Settings, ...] = ({}, {"hidden": ()}, {"hidden": (128, 64)}, {"weight_decay": 1.0})
+    picture_meta_grid: tuple[Settings, ...] = ({}, {"weight_decay": 1.0}, {"filters": 64})
     adapt_grid: tuple[Settings, ...] = ({},)
 
     def supports(self, problem: Problem) -> bool:
@@ -77,10 +84,13 @@ class ZeroShotPrior:
         inputs = NetworkInputs.fit(problem, seed)
         rows = PooledRows.of(problem, inputs)
         numeric = rows.tasks[0].target_type is TargetType.REGRESSION
-        network = _structure(inputs.width, options.hidden)
+        facts = {**inputs.facts, **asdict(options)}
+        network = _structure(facts)
         parameters = {
             name: value.to(options.device).requires_grad_()
-            for name, value in initial_parameters(network, seed, zero=_output(options.hidden)).items()
+            for name, value in initial_parameters(
+                network, seed, zero=getattr(network, "head_path", "")
+            ).items()
         }
 
         def loss_at(step: int) -> Tensor:
@@ -101,20 +111,18 @@ class ZeroShotPrior:
             progress=progress,
         )
         arrays = {**inputs.arrays, **to_arrays(parameters, "network."), "scale": rows.scales.mean(axis=0)}
-        return Checkpoint(self.name, arrays, {"width": inputs.width, **asdict(options)}, history)
+        return Checkpoint(self.name, arrays, facts, history)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """The pooled network, whatever the support."""
         facts, arrays = checkpoint.facts, checkpoint.arrays
-        network = _structure(facts["width"], facts["hidden"])
-        parameters = to_tensors(arrays, "network.", device=facts["device"], dtype=PRECISION)
-        transform = encode_support(checkpoint, support).transform
+        network = _structure(facts)
+        parameters = to_tensors(arrays, "network.", device=facts["device"], dtype=precision_of(facts))
+        transform = encode_for_network(checkpoint, support).transform
         centre, scale = (float(value) for value in arrays["scale"])
 
         def predict(x: FloatArray) -> FloatArray:
-            inputs = torch.from_numpy(transform(x)).to(facts["device"], PRECISION)
-            with torch.no_grad():
-                output = functional_call(network, parameters, (inputs,))[:, 0].cpu().numpy()
+            output = evaluate(network, parameters, transform(x), image=facts["image"])[:, 0]
             if support.target_type is TargetType.REGRESSION:
                 return (output * scale + centre).astype(np.float32)
             return np.stack([-output / 2, output / 2], axis=1).astype(np.float32)
@@ -122,9 +130,7 @@ class ZeroShotPrior:
         return predict
 
 
-def _structure(width: int, hidden: Sequence[int]) -> nn.Module:
-    return MLP(width, hidden, outputs=1) if hidden else nn.Linear(width, 1, device="meta")
-
-
-def _output(hidden: Sequence[int]) -> str:
-    return "tail.head" if hidden else ""
+def _structure(facts: Mapping[str, Any]) -> nn.Module:
+    if facts["image"] is None and not facts["hidden"]:
+        return nn.Linear(facts["width"], 1, device="meta")
+    return network_of(facts, outputs=1)

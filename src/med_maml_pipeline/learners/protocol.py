@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from med_maml_pipeline.tasks.types import FloatArray, Problem, Support
 
-__all__ = ["Checkpoint", "Learner", "Predictor", "ProgressCallback", "Settings", "silent"]
+__all__ = ["Checkpoint", "Learner", "Predictor", "ProgressCallback", "Settings", "grids", "silent"]
 
 Settings = Mapping[str, Any]
 """Hyper-parameters of a learner by name, as plain numbers, strings, booleans and tuples."""
@@ -55,7 +55,8 @@ class Learner(Protocol):
         adapt_grid: Settings tried at adaptation only, chosen per support size on validation episodes.
 
     Learners that meta-train alike name the same ``trunk``, an optional attribute: one meta-training then
-    serves them all.
+    serves them all. Optional too are ``picture_meta_grid`` and ``picture_grid``, which take the place of the
+    two grids where examples are pictures (see `grids`).
     """
 
     name: str
@@ -77,3 +78,13 @@ class Learner(Protocol):
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Adapts to a support set without changing the checkpoint: its arrays stay bit-identical."""
+
+
+def grids(learner: Learner, problem: Problem) -> tuple[tuple[Settings, ...], tuple[Settings, ...]]:
+    """Settings to try at meta-training and at adaptation on this problem."""
+    if all(table.pixels is None for table in problem.tables.values()):
+        return learner.meta_grid, learner.adapt_grid
+    return (
+        getattr(learner, "picture_meta_grid", learner.meta_grid),
+        getattr(learner, "picture_grid", learner.adapt_grid),
+    )

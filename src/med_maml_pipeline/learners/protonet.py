@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from med_maml_pipeline.bilevel import Labelled
-from med_maml_pipeline.learners.episode_batches import InputDropout, TypedBatch, batches, labelled, loss_of
+from med_maml_pipeline.learners.architecture import network_of, precision_of
+from med_maml_pipeline.learners.episode_batches import TypedBatch, batches, labelled, loss_of
+from med_maml_pipeline.learners.evaluation import evaluate
 from med_maml_pipeline.learners.gradient_adaptation import scored
-from med_maml_pipeline.learners.inputs import encode_support
-from med_maml_pipeline.learners.network_arrays import PRECISION, to_arrays, to_tensors
-from med_maml_pipeline.learners.network_inputs import NetworkInputs
+from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
+from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
+from med_maml_pipeline.learners.perturbation import perturbation
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.learners.settings import read_settings
-from med_maml_pipeline.networks import MLP, initial_parameters
+from med_maml_pipeline.networks import Network, initial_parameters
 from med_maml_pipeline.tasks.sampling import training_batch
 from med_maml_pipeline.tasks.types import FloatArray, MetaSplit, Problem, Support, TargetType
 
 __all__ = ["ProtoNet", "ProtoNetAdaptation", "ProtoNetTraining", "metric_outputs"]
 
+_METRIC = "metric."
 _UNSEEN = 1e-6  # examples that a class without support borrows from the mean of all
 
 
@@ -39,10 +45,13 @@ class ProtoNetTraining:
         shots: Support examples per class (in all for regression).
         query: Query examples per task.
         hidden: Widths of the hidden layers.
-        embedding: Width of the (linear) embedding.
+        embedding: Width of the (linear) embedding of rows of numbers; pictures are embedded by the backbone.
         outer_lr: Rate of AdamW.
         weight_decay: Of AdamW.
         input_dropout: Share of the input columns hidden from a task, the same in support and query.
+        backbone: Network for pictures: ``conv4`` or ``resnet12``.
+        filters: Its (first) number of channels.
+        augment: Turn, mirror, move and recolour pictures during training.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -55,14 +64,23 @@ class ProtoNetTraining:
     outer_lr: float = 3e-3
     weight_decay: float = 0.01
     input_dropout: float = 0.3
+    backbone: str = "conv4"
+    filters: int = 32
+    augment: bool = True
     device: str = "cpu"
 
 
 @dataclass(frozen=True)
 class ProtoNetAdaptation:
-    """Settings of adaptation. ``prior_scale`` multiplies the learned strength of the usual prototypes."""
+    """Settings of adaptation.
+
+    Attributes:
+        prior_scale: Multiplies the learned strength of the usual prototypes.
+        views: 8 averages a picture's embedding over its rotations and reflections.
+    """
 
     prior_scale: float = 1.0
+    views: int = 1
 
 
 class ProtoNet:
@@ -79,6 +97,16 @@ class ProtoNet:
     name = "protonet"
     lane = "metric"
     meta_grid: tuple[Settings, ...] = ({}, {"input_dropout": 0.0}, {"hidden": (256,)}, {"outer_lr": 1e-3})
+    picture_meta_grid: tuple[Settings, ...] = (
+        {},
+        {"outer_lr": 1e-3},
+        {"filters": 64},
+        {"augment": False},
+        {"backbone": "resnet12", "filters": 16},
+    )
+    picture_grid: tuple[Settings, ...] = tuple(
+        {"prior_scale": scale, "views": views} for scale, views in ((1.0, 8), (0.0, 8), (1.0, 1), (10.0, 8))
+    )
     adapt_grid: tuple[Settings, ...] = tuple({"prior_scale": s} for s in (1.0, 0.0, 0.3, 3.0, 10.0, 100.0))
 
     def supports(self, problem: Problem) -> bool:
@@ -91,15 +119,22 @@ class ProtoNet:
         """Learns embedding, temperatures and usual prototypes on the meta-training tasks."""
         options = read_settings(ProtoNetTraining, settings, self.name)
         inputs = NetworkInputs.fit(problem, seed)
-        network = MLP(inputs.width, options.hidden, options.embedding)
-        start = {**initial_parameters(network, seed), **_metric_parameters(options.embedding)}
+        facts = {**inputs.facts, **asdict(options)}
+        network = _embedding_network(facts)
+        start = {**initial_parameters(network, seed), **_metric_parameters(_embedding_width(facts, network))}
         parameters = {name: value.to(options.device).requires_grad_() for name, value in start.items()}
 
         def loss_at(step: int) -> Tensor:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
-            hide = InputDropout(options.input_dropout, seed, step)
+            perturbed = perturbation(
+                inputs.image,
+                input_dropout=options.input_dropout,
+                augment=options.augment,
+                seed=seed,
+                step=step,
+            )
             losses = [
-                _query_losses(network, parameters, hide(batch))
+                _query_losses(network, parameters, perturbed(batch))
                 for batch in batches(inputs, drawn, options.device)
             ]
             return torch.cat(losses).mean()
@@ -113,32 +148,38 @@ class ProtoNet:
             progress=progress,
         )
         arrays = {**inputs.arrays, **to_arrays(parameters, "network.")}
-        return Checkpoint(self.name, arrays, {"width": inputs.width, **asdict(options)}, history)
+        return Checkpoint(self.name, arrays, facts, history)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Embeds the support; nothing is trained."""
         options = read_settings(ProtoNetAdaptation, settings, self.name)
         facts = checkpoint.facts
-        network = MLP(facts["width"], facts["hidden"], facts["embedding"])
-        parameters = to_tensors(checkpoint.arrays, "network.", device=facts["device"], dtype=PRECISION)
-        encoded = encode_support(checkpoint, support, width=facts["width"])
+        network = _embedding_network(facts)
+        precision = precision_of(facts)
+        parameters = to_tensors(checkpoint.arrays, "network.", device=facts["device"], dtype=precision)
+        metric = {name: value.double() for name, value in parameters.items() if name.startswith(_METRIC)}
+        trunk = {name: value for name, value in parameters.items() if not name.startswith(_METRIC)}
+        encoded = encode_for_network(checkpoint, support)
         numeric = support.target_type is TargetType.REGRESSION
         scale = TargetScale.fit(support.y) if numeric else TargetScale(0.0, 1.0)
+
+        def embed(inputs: FloatArray) -> NDArray[np.float64]:
+            return evaluate(network, trunk, inputs, image=facts["image"], views=options.views)
+
         rows = labelled(
-            [(encoded.x, scale.standardise(support.y))],
+            [(embed(encoded.x).astype(np.float32), scale.standardise(support.y))],
             support.target_type,
             device=facts["device"],
-            dtype=PRECISION,
+            dtype=torch.float64,
         )
 
         def predict(x: FloatArray) -> FloatArray:
-            query = torch.from_numpy(encoded.transform(x)).to(rows.x).unsqueeze(0)
+            asked = torch.from_numpy(embed(encoded.transform(x))).to(rows.x).unsqueeze(0)
             with torch.no_grad():
                 outputs = metric_outputs(
-                    network,
-                    parameters,
+                    metric,
                     rows,
-                    query,
+                    asked,
                     support.target_type,
                     support.n_classes,
                     prior_scale=options.prior_scale,
@@ -149,21 +190,25 @@ class ProtoNet:
 
 
 def metric_outputs(
-    network: MLP,
     parameters: Mapping[str, Tensor],
     support: Labelled,
-    query: Tensor,
+    asked: Tensor,
     target_type: TargetType,
     n_classes: int,
     *,
     prior_scale: float = 1.0,
 ) -> Tensor:
-    """Scores of the queries ``[t, q, f]``: ``[t, q, n_classes]``, or values ``[t, q, 1]``."""
-    n_support = support.x.shape[1]
-    trunk = {name: value for name, value in parameters.items() if not name.startswith("metric.")}
-    rows = torch.cat([support.x, query], dim=1)
-    embedded = functional_call(network, trunk, (rows.flatten(0, 1),)).unflatten(0, rows.shape[:2])
-    seen, asked = embedded[:, :n_support], embedded[:, n_support:]
+    """Scores of the queries: ``[t, q, n_classes]``, or values ``[t, q, 1]``.
+
+    Args:
+        parameters: Temperatures, strength and usual prototypes (``metric.…``).
+        support: Embedded support sets, ``x`` is ``[t, s, d]``.
+        asked: ``[t, q, d]`` embedded queries.
+        target_type: Type of the target.
+        n_classes: Number of classes (0 for regression).
+        prior_scale: Multiplies the strength of the usual prototypes.
+    """
+    seen = support.x
     if target_type is TargetType.REGRESSION:
         distances = _squared_distances(asked, seen) * parameters["metric.log_kernel_rate"].exp()
         distances = distances.masked_fill((support.weight == 0).unsqueeze(1), torch.inf)
@@ -204,10 +249,21 @@ def _metric_parameters(embedding: int) -> dict[str, Tensor]:
     }
 
 
-def _query_losses(network: MLP, parameters: Mapping[str, Tensor], batch: TypedBatch) -> Tensor:
+def _embedding_network(facts: Mapping[str, Any]) -> Network:
+    """Pictures: the backbone without a head. Rows of numbers: a linear embedding on the last hidden layer."""
+    return network_of(facts, outputs=facts["embedding"] if facts["image"] is None else None)
+
+
+def _embedding_width(facts: Mapping[str, Any], network: Network) -> int:
+    return int(facts["embedding"]) if facts["image"] is None else network.embedding
+
+
+def _query_losses(network: Network, parameters: Mapping[str, Tensor], batch: TypedBatch) -> Tensor:
     """Loss ``[t]`` on the queries."""
-    query = batch.episodes.query
-    outputs = metric_outputs(
-        network, parameters, batch.episodes.support, query.x, batch.target_type, batch.n_classes
-    )
+    support, query = batch.episodes.support, batch.episodes.query
+    trunk = {name: value for name, value in parameters.items() if not name.startswith(_METRIC)}
+    rows = torch.cat([support.x, query.x], dim=1)
+    embedded = functional_call(network, trunk, (rows.flatten(0, 1),)).unflatten(0, rows.shape[:2])
+    seen, asked = embedded[:, : support.x.shape[1]], embedded[:, support.x.shape[1] :]
+    outputs = metric_outputs(parameters, replace(support, x=seen), asked, batch.target_type, batch.n_classes)
     return loss_of(batch.target_type)(outputs, query.y, query.weight)

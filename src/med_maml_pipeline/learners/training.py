@@ -12,7 +12,14 @@ import pandas as pd
 
 from med_maml_pipeline.learners.episodes import only_tasks, run_episode, validation_sample
 from med_maml_pipeline.learners.measure import Cost, measured
-from med_maml_pipeline.learners.protocol import Checkpoint, Learner, ProgressCallback, Settings, silent
+from med_maml_pipeline.learners.protocol import (
+    Checkpoint,
+    Learner,
+    ProgressCallback,
+    Settings,
+    grids,
+    silent,
+)
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.learners.workers import run_jobs
 from med_maml_pipeline.metrics.scores import selection_score
@@ -143,11 +150,10 @@ def _plans(
         if learner.supports(problem):
             shared.setdefault(getattr(learner, "trunk", name), []).append(name)
     for names in shared.values():
-        first = get_learner(names[0])
-        adapt = {name: get_learner(name).adapt_grid[: effort.adapt_settings] for name in names}
+        adapt = {name: grids(get_learner(name), problem)[1][: effort.adapt_settings] for name in names}
         yield tuple(
             _Job(visible, tuple(names), {**settings, **effort.overrides.get(names[0], {})}, adapt, seed)
-            for settings in first.meta_grid[: effort.meta_settings]
+            for settings in grids(get_learner(names[0]), problem)[0][: effort.meta_settings]
         )
 
 

@@ -5,18 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
-from med_maml_pipeline.learners.inputs import EncodedSupport, encode_support
+from med_maml_pipeline.learners.inputs import EncodedSupport
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
+from med_maml_pipeline.learners.learned_features import learned_features
 from med_maml_pipeline.learners.linear import LogisticRidge
-from med_maml_pipeline.learners.network_arrays import PRECISION, to_tensors
-from med_maml_pipeline.learners.pretraining import Pretraining, embedded, pretrain
+from med_maml_pipeline.learners.network_arrays import to_tensors
+from med_maml_pipeline.learners.network_inputs import encode_for_network
+from med_maml_pipeline.learners.pretraining import Pretraining, pretrain
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
 from med_maml_pipeline.learners.settings import read_settings
-from med_maml_pipeline.networks import MLP, Heads
+from med_maml_pipeline.networks import Heads
 from med_maml_pipeline.tasks.types import MetaSplit, Problem, Support, TargetType
 
-__all__ = ["PRETRAINING_GRID", "FineTune", "FineTuneAdaptation", "LinearProbe", "Pretrained"]
+__all__ = [
+    "PICTURE_PRETRAINING_GRID",
+    "PRETRAINING_GRID",
+    "FineTune",
+    "FineTuneAdaptation",
+    "LinearProbe",
+    "Pretrained",
+]
 
 PRETRAINING_GRID: tuple[Settings, ...] = (
     {},
@@ -27,6 +37,15 @@ PRETRAINING_GRID: tuple[Settings, ...] = (
 )
 """Meta-training settings of every learner that starts from the pre-trained network."""
 
+PICTURE_PRETRAINING_GRID: tuple[Settings, ...] = (
+    {},
+    {"filters": 64},
+    {"backbone": "resnet12", "filters": 16},
+    {"augment": False},
+    {"weight_decay": 1.0},
+)
+"""The same where examples are pictures."""
+
 
 class Pretrained:
     """What learners on the pre-trained network share: its meta-training, so that one serves them all."""
@@ -34,6 +53,7 @@ class Pretrained:
     name: str
     trunk = "pretrained"
     meta_grid = PRETRAINING_GRID
+    picture_meta_grid = PICTURE_PRETRAINING_GRID
 
     def supports(self, problem: Problem) -> bool:
         """Defined wherever there are meta-training tasks."""
@@ -45,9 +65,9 @@ class Pretrained:
         """Pre-trains the network on all meta-training tasks, one head each."""
         return pretrain(problem, read_settings(Pretraining, settings, self.name), seed, progress, self.name)
 
-    def encode(self, checkpoint: Checkpoint, support: Support) -> EncodedSupport:
-        """Rows as standardised features of the network."""
-        return embedded(checkpoint, support)
+    def encode(self, checkpoint: Checkpoint, support: Support, settings: Settings) -> EncodedSupport:
+        """Rows as features of the network; ``inputs`` says what stands beside them."""
+        return learned_features(checkpoint, support, settings.get("inputs", "learned"))
 
 
 class LinearProbe(Pretrained, LogisticRidge):
@@ -57,6 +77,17 @@ class LinearProbe(Pretrained, LogisticRidge):
     lane = "transfer"
     adapt_grid: tuple[Settings, ...] = tuple(
         {"penalty": penalty} for penalty in (100.0, 10.0, 1000.0, 1.0, 10_000.0)
+    )
+    picture_grid: tuple[Settings, ...] = tuple(
+        {"penalty": penalty, "inputs": inputs}
+        for penalty, inputs in (
+            (30.0, "whitened"),
+            (100.0, "joined"),
+            (30.0, "learned"),
+            (100.0, "whitened"),
+            (1000.0, "joined"),
+            (300.0, "learned"),
+        )
     )
 
 
@@ -69,11 +100,13 @@ class FineTuneAdaptation:
         learning_rate: In units of the inverse curvature of each layer (see `initial_log_rates`).
         head: Where the head starts: ``zero``, or the ``mean`` of the pre-trained heads, where tasks are
             binary and share their meaning (zero elsewhere).
+        views: 8 averages a picture's scores over its rotations and reflections.
     """
 
     adapt_steps: int = 10
     learning_rate: float = 0.3
     head: Literal["zero", "mean"] = "mean"
+    views: int = 1
 
 
 class FineTune(Pretrained):
@@ -88,26 +121,31 @@ class FineTune(Pretrained):
             ("zero", 10, 0.3), ("zero", 200, 0.3), ("mean", 10, 1.0), ("mean", 200, 0.3), ("zero", 10, 1.0),
         )
     )  # fmt: skip
+    picture_grid: tuple[Settings, ...] = tuple(
+        {"adapt_steps": steps, "learning_rate": rate, "head": "zero", "views": 8}
+        for steps, rate in ((20, 0.1), (50, 0.1), (50, 0.3), (20, 0.03), (100, 0.1), (10, 0.3))
+    )
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Fine-tunes trunk and head on the support."""
         options = read_settings(FineTuneAdaptation, settings, self.name)
         facts = checkpoint.facts
-        network, heads = MLP(facts["width"], facts["hidden"], outputs=1), Heads(facts["hidden"][-1])
-        device = facts["device"]
-        start = to_tensors(checkpoint.arrays, "network.", device=device, dtype=PRECISION)
-        start |= {name: value.to(device) for name, value in heads.initial(dtype=PRECISION).items()}
+        network = network_of(facts, outputs=1)
+        heads = Heads(network.embedding, network.head_path)
+        device, precision = facts["device"], precision_of(facts)
+        start = to_tensors(checkpoint.arrays, "network.", device=device, dtype=precision)
+        start |= {name: value.to(device) for name, value in heads.initial(dtype=precision).items()}
         if options.head == "mean" and support.target_type == TargetType.BINARY:
             start |= to_tensors(
-                checkpoint.arrays, "head.", device=device, dtype=PRECISION, under="heads.binary."
+                checkpoint.arrays, "head.", device=device, dtype=precision, under="heads.binary."
             )
         logs = initial_log_rates(network, options.learning_rate, float(checkpoint.arrays["inputs.norm"]))
         return predictor_by_gradient(
-            network,
+            facts,
             heads.attach(start, support.target_type, support.n_classes),
             support,
-            encode_support(checkpoint, support, width=facts["width"]),
+            encode_for_network(checkpoint, support),
             rates_from_logs(logs),
             steps=options.adapt_steps,
-            device=device,
+            views=options.views,
         )

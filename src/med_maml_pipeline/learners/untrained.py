@@ -21,6 +21,7 @@ class Untrained(LinearProbe):
     lane = "control"
     trunk = "untrained"
     meta_grid: tuple[Settings, ...] = ({},)
+    picture_meta_grid = meta_grid
 
     def meta_fit(
         self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -16,17 +18,25 @@ class Conv4(nn.Module):
     device like `MLP`.
 
     Args:
-        channels: Channels of the image.
-        size: Height and width in pixels, at least 16.
+        shape: Channels, height and width of the picture; height and width at least 16.
         width: Channels of every block, a multiple of ``groups``.
-        outputs: Width of the head.
+        outputs: Width of the head; None leaves it out, so that the output is the embedding.
         groups: Groups of the normalisation.
+
+    Attributes:
+        embedding: Width of the embedding.
+        head_path: Module path of the head.
     """
 
-    def __init__(self, channels: int, size: int, width: int, outputs: int, groups: int = 4) -> None:
+    head_path = "head"
+
+    def __init__(self, shape: tuple[int, int, int], width: int, outputs: int | None, groups: int = 4) -> None:
         super().__init__()
-        if size < 16:
-            raise ValueError(f"four poolings need images of at least 16 pixels, got {size}")
+        channels, height, breadth = shape
+        if min(height, breadth) < 16:
+            raise ValueError(f"four poolings need pictures of at least 16 pixels, got {min(height, breadth)}")
+        self.shape = shape
+        self.embedding = width * math.prod(side // 16 for side in (height, breadth))
         with torch.device("meta"):
             blocks = [
                 nn.Sequential(
@@ -38,9 +48,9 @@ class Conv4(nn.Module):
                 for block in range(4)
             ]
             self.body = nn.Sequential(*blocks, nn.Flatten())
-            self.head = nn.Linear(width * (size // 16) ** 2, outputs)
+            self.head = nn.Identity() if outputs is None else nn.Linear(self.embedding, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images ``[n, channels, size, size]`` to outputs ``[n, outputs]``."""
-        output: Tensor = self.head(self.body(x))
+        """Pictures as rows ``[n, channels · height · width]`` to outputs ``[n, outputs]``."""
+        output: Tensor = self.head(self.body(x.reshape(-1, *self.shape)))
         return output

@@ -42,7 +42,13 @@ class MLP(nn.Module):
         activation: ``silu`` (smooth) or ``relu``.
         layer_norm: Normalise each hidden layer over its units (Ba et al. 2016); inductive, unlike batch
             normalisation.
+
+    Attributes:
+        embedding: Width of the embedding.
+        head_path: Module path of the head.
     """
+
+    head_path = "tail.head"
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class MLP(nn.Module):
         super().__init__()
         if not hidden:
             raise ValueError("an MLP needs at least one hidden layer")
+        self.embedding = hidden[-1]
         with torch.device("meta"):
             self.first = nn.Linear(inputs, hidden[0])
             layers: list[nn.Module] = []
