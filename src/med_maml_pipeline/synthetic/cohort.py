@@ -88,14 +88,17 @@ class Specimens:
 
 
 def case_classes(known: Sequence[Disease], families: Sequence[str]) -> tuple[CaseClass, ...]:
-    """Classes of some organ families: their diseases in the order of the world, then the healthy organs."""
+    """Classes of some organ families: the healthy organs, then their diseases in the order of the world.
+
+    So a class keeps its number however many diseases there are.
+    """
     diseased = [
         CaseClass(disease.icd10, FAMILIES.index(disease.family), number)
         for number, disease in enumerate(known)
         if disease.family in families
     ]
     healthy = [CaseClass(HEALTHY + ORGANS[family], FAMILIES.index(family), None) for family in families]
-    return (*diseased, *healthy)
+    return (*healthy, *diseased)
 
 
 def draw_specimens(
