@@ -17,6 +17,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from med_maml_pipeline.progress import close_bars, duration
+from med_maml_pipeline.runs import TRACKING
 from med_maml_pipeline.runs.clock import NodeClock, time_left
 from med_maml_pipeline.runs.record import latest_durations
 from med_maml_pipeline.runs.tracking import RunTracker
@@ -24,7 +25,6 @@ from med_maml_pipeline.summary import SummaryHooks
 
 __all__ = ["HOOKS", "ParameterHooks", "ProgressHooks", "ProvenanceHooks"]
 
-_TRACKING = Path("data/09_tracking")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -46,7 +46,7 @@ class ProvenanceHooks:
         folder: Where to write, relative to the project.
     """
 
-    def __init__(self, folder: Path = _TRACKING) -> None:
+    def __init__(self, folder: Path = TRACKING) -> None:
         self._folder = folder
         self._context: KedroContext | None = None
         self._catalog_config: dict[str, Any] = {}
@@ -136,7 +136,7 @@ class ProgressHooks:
         folder: Where earlier runs left their records, relative to the project.
     """
 
-    def __init__(self, folder: Path = _TRACKING) -> None:
+    def __init__(self, folder: Path = TRACKING) -> None:
         self._folder = folder
         self._project = Path()
         self._clock = NodeClock()

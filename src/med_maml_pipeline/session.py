@@ -15,6 +15,8 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.session import KedroSession
 
 from med_maml_pipeline.errors import MedMamlError
+from med_maml_pipeline.runs import TRACKING
+from med_maml_pipeline.runs.claims import claimed_run_id
 
 __all__ = ["RunSession"]
 
@@ -35,7 +37,7 @@ class RunSession(KedroSession):
         self._hook_manager.trace.root.setwriter(None)
 
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Runs as `KedroSession.run` does.
+        """Runs as `KedroSession.run` does, under an id that no other run has.
 
         Raises:
             KeyboardInterrupt: on Ctrl-C or SIGTERM, after the hooks were told.
@@ -44,13 +46,10 @@ class RunSession(KedroSession):
         started = _Started()
         self._hook_manager.register(started)
         try:
-            with _sigterm_as_interrupt():
-                result: dict[str, Any] = super().run(*args, **kwargs)
-                return result
-        except KeyboardInterrupt as interrupt:
-            if started.arguments:
-                self._hook_manager.hook.on_pipeline_error(error=interrupt, **started.arguments)
-            raise
+            claim = claimed_run_id(self._project_path / TRACKING, self._store["session_id"])
+            with _sigterm_as_interrupt(), claim as run_id:
+                self.session_id = self._store["session_id"] = run_id
+                return self._told_of_interrupts(started, args, kwargs)
         except Exception as error:
             cause = _own_error(error)
             if cause is None:
@@ -59,6 +58,17 @@ class RunSession(KedroSession):
                 raise cause from cause.__cause__
             _LOGGER.debug("The run failed", exc_info=error)
             raise click.ClickException(str(cause)) from error
+
+    def _told_of_interrupts(
+        self, started: _Started, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            result: dict[str, Any] = super().run(*args, **kwargs)
+            return result
+        except KeyboardInterrupt as interrupt:
+            if started.arguments:
+                self._hook_manager.hook.on_pipeline_error(error=interrupt, **started.arguments)
+            raise
 
 
 class _Started:

@@ -5,19 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import rich
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
-from rich.console import Console
 from rich.table import Table
 
 from med_maml_pipeline.modalities import MODALITIES
 
 __all__ = ["SummaryHooks"]
-
-_WIDTH = 120  # what the table needs where no terminal sets the width
 
 
 class SummaryHooks:
@@ -35,9 +31,9 @@ class SummaryHooks:
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Prints the table and the paths; says nothing after a run that made neither."""
         made = pipeline.all_outputs()
-        console = rich.get_console()
-        if not console.is_terminal:
-            console = Console(width=_WIDTH)
+        from med_maml_pipeline.reports.console import terminal_console
+
+        console = terminal_console()
         for name in _widest("scoreboard", made):
             console.print(_table(catalog.load(name)))
         for name in _widest("report", made):

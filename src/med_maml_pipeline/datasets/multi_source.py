@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,13 @@ class SourceSet:
             name: _fingerprint(inside(self.root, spec.path, source=name))
             for name, spec in self.specs.items()
             if spec.dataset == "external"
+        }
+
+    def definitions(self) -> dict[str, str]:
+        """SHA-256 of what configuration says of each source: format, columns, tasks; no data."""
+        return {
+            name: hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+            for name, spec in self.specs.items()
         }
 
 

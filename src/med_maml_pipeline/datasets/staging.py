@@ -21,6 +21,7 @@ from med_maml_pipeline.errors import MedMamlError
 __all__ = ["SaveError", "replaced_file", "staged_version"]
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 
 
 class SaveError(MedMamlError, DatasetError):
@@ -39,9 +40,7 @@ def staged_version(folder: Path, *, dataset: str) -> Iterator[Path]:
         SaveError: the version exists, or the disk, the quota or the file-size limit is exhausted.
     """
     if folder.exists():
-        raise SaveError(
-            f"dataset '{dataset}' already has version '{folder.name}'; versions are never changed."
-        )
+        raise SaveError(_taken(folder, dataset))
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = folder.parent / f".{folder.name}.partial-{os.getpid()}"
     try:
@@ -54,6 +53,8 @@ def staged_version(folder: Path, *, dataset: str) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         if _means_no_room(error):
             raise SaveError(_no_room(folder.parent, dataset)) from error
+        if isinstance(error, OSError) and error.errno in _NOT_EMPTY and folder.exists():
+            raise SaveError(_taken(folder, dataset)) from error  # another process was first
         raise
 
 
@@ -69,6 +70,10 @@ def replaced_file(path: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _taken(folder: Path, dataset: str) -> str:
+    return f"dataset '{dataset}' already has version '{folder.name}'; versions are never changed."
 
 
 def _means_no_room(error: BaseException | None) -> bool:

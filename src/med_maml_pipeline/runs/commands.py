@@ -13,8 +13,9 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from med_maml_pipeline.datasets.staging import replaced_file
+from med_maml_pipeline.runs.inputs import data_inputs
 
-__all__ = ["Selection", "nodes_to_go_on_from", "write_command"]
+__all__ = ["Selection", "nodes_to_go_on_from", "pins_to_go_on", "write_command"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,18 @@ def nodes_to_go_on_from(pipeline: Pipeline, done: Collection[str], catalog: Cata
             break
         todo |= again
     return sorted(node.name for node in Pipeline(list(todo)).grouped_nodes[0]) if todo else []
+
+
+def pins_to_go_on(pipeline: Pipeline, first: Collection[str], versions: Mapping[str, str]) -> dict[str, str]:
+    """Versions of what the remaining nodes take from outside or from the finished ones.
+
+    Args:
+        pipeline: All nodes of the run.
+        first: Nodes to start from.
+        versions: What the run had taken and saved.
+    """
+    inputs = data_inputs(pipeline.from_nodes(*first))
+    return {name: versions[name] for name in inputs if name in versions}
 
 
 def _dotted(parameters: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 from med_maml_pipeline.datasets.staging import replaced_file
 
 __all__ = ["RunRecord", "digest", "latest_durations", "seeds_in", "without_paths"]
+
+_FILES = ("support", "query")
 
 
 @dataclass
@@ -24,11 +26,13 @@ class RunRecord:
         status: running, success, failed or interrupted. A killed run stays ``running``.
         environment: Configuration environment.
         selection: Pipelines, namespaces, tags and nodes that were asked for.
-        code: Commit and whether the tree differed from it.
+        code: Commit and whether the tree differed from it; then also which files of the code, with digests.
         parameters_sha256 / parameters: All parameters; strings that look like paths are masked.
         catalog_sha256: Over the resolved catalog, relative to the project.
         seeds: Every parameter called seed, by dotted name.
+        graph: Inputs and outputs of each node of the run.
         inputs: Fingerprints of what came from outside the run, by dataset.
+        definitions: SHA-256 of what configuration said of each source, by dataset and source.
         loaded / saved: Version by dataset.
         seconds: Duration by node, finished nodes only.
         error: Type of the error and the node it struck; never its message.
@@ -46,7 +50,9 @@ class RunRecord:
     seeds: dict[str, int]
     packages: dict[str, str]
     status: str = "running"
+    graph: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
+    definitions: dict[str, dict[str, str]] = field(default_factory=dict)
     loaded: dict[str, str] = field(default_factory=dict)
     saved: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -60,6 +66,24 @@ class RunRecord:
         """Sets the final status and the time."""
         self.status = status
         self.finished = _now()
+
+    def maker(self, dataset: str) -> str | None:
+        """The node of the run that made a dataset, if any."""
+        return next((node for node, ends in self.graph.items() if dataset in ends["outputs"]), None)
+
+    @classmethod
+    def read(cls, file: Path) -> RunRecord:
+        """Reads what `write` wrote, by this or another version of the package.
+
+        Raises:
+            ValueError: the file is no record.
+        """
+        document = json.loads(file.read_text(encoding="utf-8"))
+        known = {one.name for one in fields(cls)}
+        try:
+            return cls(**{name: value for name, value in document.items() if name in known})
+        except (TypeError, AttributeError):
+            raise ValueError("not a record of a run") from None
 
     def write(self, folder: Path) -> None:
         """Writes ``<folder>/<run_id>.json`` in one step."""
@@ -96,9 +120,15 @@ def seeds_in(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, int]:
 
 
 def without_paths(value: Any) -> Any:
-    """The same document with every string that holds a slash masked: folders carry names of people."""
+    """The same document without paths: every string that holds a slash, and the names of a user's files.
+
+    Folders and files carry names of people.
+    """
     if isinstance(value, Mapping):
-        return {str(name): without_paths(inner) for name, inner in value.items()}
+        return {
+            str(name): "<path>" if name in _FILES and isinstance(inner, str) else without_paths(inner)
+            for name, inner in value.items()
+        }
     if isinstance(value, list | tuple):
         return [without_paths(inner) for inner in value]
     return "<path>" if isinstance(value, str) and ("/" in value or "\\" in value) else value

@@ -1,4 +1,4 @@
-"""What a run depends on besides data and parameters: code, packages, device. No host, user or path names."""
+"""What a run depends on besides data, parameters and code: packages, device. No host, user or path names."""
 
 from __future__ import annotations
 
@@ -6,23 +6,12 @@ import importlib.metadata
 import os
 import platform
 import re
-import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-__all__ = ["code_version", "device", "package_versions", "peak_memory_mib"]
+__all__ = ["device", "package_versions", "peak_memory_mib"]
 
 _PACKAGE = "med_maml_pipeline"
-
-
-def code_version(project: Path) -> dict[str, Any]:
-    """Commit and whether the tree differs from it; empty where there is no git or no repository."""
-    try:
-        commit = _git(project, "rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git(project, "status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return {}
 
 
 def package_versions() -> dict[str, str]:
@@ -60,9 +49,3 @@ def peak_memory_mib() -> float | None:
     unit = 2**20 if sys.platform == "darwin" else 2**10  # macOS counts bytes, Linux kibibytes
     peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return round(max(peaks) / unit, 1)
-
-
-def _git(project: Path, *arguments: str) -> str:
-    command = ["git", *arguments]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=True)
-    return done.stdout.strip()

@@ -14,9 +14,16 @@ from kedro.pipeline.node import Node
 
 from med_maml_pipeline.datasets.atomic import AtomicDataset
 from med_maml_pipeline.datasets.multi_source import MultiSourceDataset
+from med_maml_pipeline.datasets.user_file import UserFileDataset
 from med_maml_pipeline.runs import surroundings
 from med_maml_pipeline.runs.clock import NodeClock
-from med_maml_pipeline.runs.commands import Selection, nodes_to_go_on_from, write_command
+from med_maml_pipeline.runs.code import code_version
+from med_maml_pipeline.runs.commands import (
+    Selection,
+    nodes_to_go_on_from,
+    pins_to_go_on,
+    write_command,
+)
 from med_maml_pipeline.runs.inputs import check_inputs, data_inputs
 from med_maml_pipeline.runs.record import RunRecord, digest, seeds_in, without_paths
 
@@ -58,9 +65,10 @@ class RunTracker:
             run_id=str(run_params["run_id"]),
             environment=run_params.get("env"),
             selection=dict(self._selection.choices),
-            code=surroundings.code_version(project),
+            code=code_version(project),
             parameters_sha256=digest(parameters),
             parameters=without_paths(parameters),
+            graph={node.name: {"inputs": node.inputs, "outputs": node.outputs} for node in pipeline.nodes},
             catalog_sha256=digest(_relative_to(project, catalog_config)),
             seeds=seeds_in(parameters),
             packages=surroundings.package_versions(),
@@ -118,11 +126,13 @@ class RunTracker:
         dataset = self._catalog.get(name)
         if isinstance(dataset, AbstractVersionedDataset) and (version := dataset.resolve_load_version()):
             self._pins[name] = version
-        if isinstance(dataset, AtomicDataset):
+        if isinstance(dataset, AtomicDataset | UserFileDataset):
             self.record.inputs[name] = {"sha256": dataset.fingerprint()}
         elif isinstance(dataset, MultiSourceDataset):
-            found = dataset.load().fingerprints()
+            sources = dataset.load()
+            found = sources.fingerprints()
             self.record.inputs[name] = {source: asdict(one) for source, one in found.items()}
+            self.record.definitions[name] = sources.definitions()
 
     def _say_how_to_go_on(self, status: str) -> None:
         done = self.clock.seconds
@@ -138,9 +148,7 @@ class RunTracker:
 
     def _command_to_go_on(self, first: list[str]) -> str:
         """Writes the file for ``--config``; where that fails (a full disk), the command in words."""
-        inputs = data_inputs(self._pipeline.from_nodes(*first))
-        versions = {**self._pins, **self.record.saved}
-        pinned = {name: versions[name] for name in inputs if name in versions}
+        pinned = pins_to_go_on(self._pipeline, first, {**self._pins, **self.record.saved})
         file = self._beside("resume.yml")
         nodes = f'--from-nodes "{",".join(first)}"'
         try:

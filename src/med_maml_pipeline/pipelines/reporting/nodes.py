@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 from med_maml_pipeline.pipelines.evaluation.nodes import gather
 from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES
 from med_maml_pipeline.reports import FIGURES, Evidence, draw_figures, render_report
-from med_maml_pipeline.runs.surroundings import code_version, device, package_versions
+from med_maml_pipeline.runs.code import code_version
+from med_maml_pipeline.runs.surroundings import device, package_versions
 
 __all__ = ["draw_modality", "report_all", "report_modality"]
 
