@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["picture_preprocessing", "prepare_pixels"]
 
 FEATURE_ORDER = ("hog", "colour", "texture")
-_SHAPING = ("size", "channels", "fit", "depth_range", "views")
+_SHAPING = ("size", "channels", "centre", "fit", "depth_range", "views")
 
 
 def picture_preprocessing(options: PictureOptions) -> dict[str, object]:
@@ -28,12 +28,12 @@ def picture_preprocessing(options: PictureOptions) -> dict[str, object]:
 
 
 def prepare_pixels(picture: NDArray[np.uint8] | NDArray[np.uint16], options: PictureOptions) -> PixelArray:
-    """Maps to 8 bits, converts channels, fits and resizes, in this order.
+    """Maps to 8 bits, converts channels, keeps the middle, fits and resizes, in this order.
 
     Args:
         picture: ``[h, w]`` or ``[h, w, c]``, uint8 or uint16. Two channels are grey and alpha, four are RGB
             and alpha; of more than four the first three are taken.
-        options: Size, channels, fit and depth range.
+        options: Size, channels, centre, fit and depth range.
 
     Returns:
         ``[channels, size, size]`` uint8, resized with Pillow's triangle filter, whose support grows with the
@@ -41,7 +41,7 @@ def prepare_pixels(picture: NDArray[np.uint8] | NDArray[np.uint16], options: Pic
     """
     image = Image.fromarray(_drop_extra(_to_bytes(picture, options.depth_range)))
     image = image.convert("L" if options.channels == 1 else "RGB")  # grey is ITU-R 601 luma
-    fitted = np.asarray(_FITS[options.fit](image, options.size))
+    fitted = np.asarray(_FITS[options.fit](_middle(image, options.centre), options.size))
     return fitted[None] if options.channels == 1 else np.ascontiguousarray(fitted.transpose(2, 0, 1))
 
 
@@ -62,6 +62,14 @@ def _drop_extra(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if picture.ndim == 2:
         return picture
     return np.ascontiguousarray(picture[..., 0] if picture.shape[2] < 3 else picture[..., :3])
+
+
+def _middle(image: Image.Image, share: float) -> Image.Image:
+    if share == 1.0:
+        return image
+    width, height = (max(1, round(side * share)) for side in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image.crop((left, top, left + width, top + height))
 
 
 def _crop(image: Image.Image, size: int) -> Image.Image:

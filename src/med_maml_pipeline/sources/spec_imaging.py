@@ -18,6 +18,7 @@ class PictureOptions(Strict):
         size: Height and width in pixels after resizing.
         channels: 1 (grey) or 3 (RGB); other numbers of channels are converted (alpha is dropped, more than
             three keep the first three).
+        centre: Share of each side that is kept, around the middle: single cells have neighbours at the border.
         fit: ``crop`` the middle square, ``stretch`` it, or ``pad`` with the border's median colour.
         depth_range: ``full`` maps the range of the bit depth to 0..255; ``picture`` maps each picture's own
             1st to 99th percentile (12-bit scans in 16-bit files).
@@ -30,6 +31,7 @@ class PictureOptions(Strict):
 
     size: int = Field(default=32, ge=16, le=256)
     channels: Literal[1, 3] = 3
+    centre: float = Field(default=1.0, ge=0.1, le=1.0)
     fit: Literal["crop", "stretch", "pad"] = "crop"
     depth_range: Literal["full", "picture"] = "full"
     features: tuple[Literal["hog", "colour", "texture"], ...] = ("hog", "colour", "texture")
