@@ -19,6 +19,7 @@ def table(
     types: Sequence[TargetType] | None = None,
     groups: object = None,
     strata: Sequence[object] | None = None,
+    classes: Sequence[str] = (),
 ) -> Examples:
     """A table with the targets ``y`` ``[n, t]`` and one feature: the row number."""
     values = np.asarray(y, dtype=np.float32)
@@ -27,10 +28,11 @@ def table(
     targets = []
     for column in range(t):
         label = labels[column] if labels else f"label_{column}"
-        classes = (
+        n_classes = (
             0 if kinds[column] == TargetType.REGRESSION else int(np.nanmax(values[:, column], initial=1)) + 1
         )
-        targets.append(TargetColumn(label, kinds[column], classes, label))
+        names = tuple(classes) if kinds[column] == TargetType.MULTICLASS else ()
+        targets.append(TargetColumn(label, kinds[column], n_classes, label, names))
     x = np.arange(n, dtype=np.float32)[:, None]
     return Examples(
         source=source,
@@ -51,6 +53,29 @@ def panel(
     y = (rng.random((n, t)) < prevalence).astype(np.float32)
     y[rng.random((n, t)) < missing] = np.nan
     return table(y, **kwargs)  # type: ignore[arg-type]
+
+
+def cells(
+    sizes: Sequence[int], *, groups: object = None, names: Sequence[str] | None = None, **kwargs: object
+) -> Examples:
+    """A table of pictures of cells: ``sizes[c]`` rows of class ``c``, rows in an order of their own."""
+    y = np.repeat(np.arange(len(sizes)), sizes)
+    order = np.random.default_rng(0).permutation(len(y))
+    called = names or [f"cell_{label}" for label in range(len(sizes))]
+    shuffled = None if groups is None else np.asarray(groups)[order]
+    return table(
+        y[order][:, None],
+        labels=["cell"],
+        types=[TargetType.MULTICLASS],
+        groups=shuffled,
+        classes=called,
+        **kwargs,  # type: ignore[arg-type]
+    )
+
+
+def class_family(**kwargs: object) -> TaskFamilySpec:
+    """A family over the classes of `cells`."""
+    return family(**{"family": "cells", "kind": "classes", "target": "cell", **kwargs})
 
 
 def family(**kwargs: object) -> TaskFamilySpec:

@@ -29,10 +29,10 @@ def check_agreement(candidates: Sequence[Candidate]) -> None:
                 f"problem '{problem}': its task families disagree on '{name}'; sources that share a "
                 "problem must declare it alike"
             )
-    _check_folds(problem, [spec.split for spec in specs])
     for spec in specs:
         _check_fractions(problem, spec)
         _check_rule(problem, spec, {c.label for c in candidates if c.spec == spec})
+    _check_folds(problem, [spec.split for spec in specs])
 
 
 _SHARED: dict[str, Callable[[TaskFamilySpec], object]] = {

@@ -131,6 +131,8 @@ def _count_classes(
         raise infeasible(*short)
     step = "too small in the groups of its meta-split (classes)"
     account.add(candidate, step, kept=len(kept), lost=len(candidate.classes) - len(kept), fold=fold)
+    left = 0 if kept else len(candidate.rows())
+    account.add(candidate, "of classes without a task (examples)", kept=0, lost=left, fold=fold)
 
 
 def _count(pool: Pool, fold: int, account: Account, *, complete: bool) -> None:

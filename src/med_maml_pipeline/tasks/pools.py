@@ -62,7 +62,6 @@ def make_pool(
     if candidate.classes:
         candidate = candidate.of_classes(plan.classes)
     rows, y = _kept(candidate, rows, plan.classes)
-    ways = candidate.spec.support.ways
     task = Task(
         task_id=candidate.task_id,
         examples=candidate.examples.key,
@@ -75,10 +74,16 @@ def make_pool(
         y=y,
         groups=candidate.examples.groups[rows],
         shared_meaning=candidate.spec.shared_meaning,
-        ways=ways if ways is not None and ways < len(plan.classes) else None,
+        ways=_ways(candidate, len(plan.classes)),
     )
     rare = len(within) - capped - len(rows)
     return Pool(candidate, task, plan.sizes, lost, capped, rare, plan.classes)
+
+
+def _ways(candidate: Candidate, n_classes: int) -> int | None:
+    """Classes to draw for each episode; None where it has them all."""
+    ways = candidate.spec.support.ways
+    return ways if ways is not None and ways < n_classes else None
 
 
 def _kept(candidate: Candidate, rows: IntArray, classes: tuple[int, ...]) -> tuple[IntArray, FloatArray]:

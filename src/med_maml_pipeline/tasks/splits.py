@@ -142,12 +142,12 @@ def _rotate(
         after = [*rotation[chunk[-1] + 1 :], *rotation[: chunk[0]]]
         kinds = {task.target.target_type for name in test for task in free[name]}
         wanted = min(max(len(test), least), max(len(kinds), least, len(after) // 4), len(after) - training)
-        if wanted < least:
-            wanted = 0
         able = [name for name in after if any(can_validate(task, fold) for task in free[name])]
+        chosen = _preferred(able, test, free)[: max(wanted, 0)]
         plan = dict.fromkeys(rotation, MetaSplit.TRAIN)
         plan.update(dict.fromkeys(test, MetaSplit.TEST))
-        plan.update(dict.fromkeys(_preferred(able, test, free)[:wanted], MetaSplit.VALIDATION))
+        if len(chosen) >= least:
+            plan.update(dict.fromkeys(chosen, MetaSplit.VALIDATION))
         plans.append(plan)
     return plans
 

@@ -246,7 +246,7 @@ class Task:
             return y
         drawn = np.unique(self.y[support])
         if len(drawn) > self.ways or not np.isin(y, drawn).all():
-            raise ValueError(f"task '{self.task_id}': rows outside the {self.ways} classes of an episode")
+            raise ValueError(f"rows outside the {self.ways} classes of an episode")
         return np.searchsorted(drawn, y).astype(np.float32)
 
 
