@@ -17,7 +17,7 @@ __all__ = ["SummaryHooks"]
 
 
 class SummaryHooks:
-    """After a run that made scoreboards or reports: the scoreboard as a table, and the report's path."""
+    """After a run: the scoreboard as a table, and the paths of the report and of a user's own predictions."""
 
     def __init__(self) -> None:
         self._project = Path()
@@ -29,7 +29,7 @@ class SummaryHooks:
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Prints the table and the paths; says nothing after a run that made neither."""
+        """Prints the table and the paths; says nothing after a run that made none of them."""
         made = pipeline.all_outputs()
         from med_maml_pipeline.reports.console import terminal_console
 
@@ -39,6 +39,9 @@ class SummaryHooks:
         for name in _widest("report", made):
             path = catalog.get(name).load_path.relative_to(self._project)
             console.print(f"Report: {path.as_posix()}", soft_wrap=True, highlight=False)
+        for name in sorted(name for name in made if name.endswith("_personal_predictions")):
+            path = catalog.get(name).load_path.relative_to(self._project)
+            console.print(f"Predictions: {path.as_posix()}", soft_wrap=True, highlight=False)
 
 
 def _widest(kind: str, made: set[str]) -> list[str]:

@@ -13,6 +13,7 @@ from med_maml_pipeline.features.expression import scale_samples
 from med_maml_pipeline.learners.described_inputs import InputSchema
 from med_maml_pipeline.personalisation.cases import Cases, split_cases
 from med_maml_pipeline.sources.expression_values import check_values
+from med_maml_pipeline.sources.h5ad import read_whole
 from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.spec_expression import ExpressionScale
 from med_maml_pipeline.tasks.types import FloatArray
@@ -26,25 +27,16 @@ def read_h5ad_cases(path: Path, role: str, *, id_column: str, label_column: str 
     Identifiers are the names of the observations where ``obs`` has no column of that name.
 
     Raises:
-        DataError: as `Cases.read`, or the file is no readable .h5ad.
+        DataError: as `Cases.read` and `read_whole`.
     """
-    import anndata
-
     place = Place("personalisation", f"{role} table")
-    try:
-        data = anndata.read_h5ad(path)
-        values = data.X.toarray() if hasattr(data.X, "toarray") else np.asarray(data.X)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError):
-        raise place.error("the file is not readable .h5ad", expected="an AnnData file with X") from None
-    frame = pd.DataFrame(values, columns=list(data.var_names), index=pd.RangeIndex(1, data.n_obs + 1))
-    if frame.empty:
-        raise place.error("the table has no rows", expected="at least one sample and one gene")
-    repeated = int(frame.columns.duplicated().sum())
-    if repeated:
-        raise place.error(f"{repeated} genes occur more than once", expected="distinct names of genes")
-    frame[id_column] = data.obs.get(id_column, data.obs_names).to_numpy()
-    if label_column is not None and label_column in data.obs:
-        frame[label_column] = data.obs[label_column].astype(object).to_numpy()
+    obs, genes, x = read_whole(path, place)
+    if not len(obs):
+        raise place.error("the table has no rows", expected="at least one sample")
+    frame = pd.DataFrame(x, columns=list(genes), index=pd.RangeIndex(1, len(obs) + 1))
+    frame[id_column] = obs.get(id_column, pd.Series(obs.index)).astype(object).to_numpy()
+    if label_column is not None and label_column in obs:
+        frame[label_column] = obs[label_column].astype(object).to_numpy()
     return split_cases(frame, place, path.parent, id_column=id_column, label_column=label_column)
 
 

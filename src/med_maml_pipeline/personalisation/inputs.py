@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.described_inputs import Inputs, InputSchema
 from med_maml_pipeline.personalisation.cases import Cases, require_disjoint
@@ -89,12 +91,23 @@ def prepare(
             molecule_rows(query, schema, settings.smiles_column),
             feature_kinds(schema.preprocessing["fingerprint_bits"]),
         )
+    if inputs.modality == "imaging":
+        return _pictures(support, query, schema, settings.path_column)
     x_support, x_query, kinds = _columns(support, query, schema)
     if inputs.modality == "expression":
         from med_maml_pipeline.personalisation.expression import scaled_rows
 
         x_support, x_query = scaled_rows(support, x_support, schema), scaled_rows(query, x_query, schema)
     return Prepared(x_support, x_query, kinds)
+
+
+def _pictures(support: Cases, query: Cases, schema: InputSchema, path_column: str) -> Prepared:
+    from med_maml_pipeline.personalisation.pictures import picture_rows
+
+    seen, asked = (picture_rows(cases, schema, path_column) for cases in (support, query))
+    return Prepared(
+        seen.rows(np.arange(len(seen))), asked.rows(np.arange(len(asked))), seen.all_kinds, seen.image
+    )
 
 
 def _columns(

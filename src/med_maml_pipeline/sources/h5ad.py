@@ -31,7 +31,7 @@ from med_maml_pipeline.sources.reading import AttritionRow, Reading, TablePart, 
 from med_maml_pipeline.sources.spec_expression import ExpressionColumns, H5adSource
 from med_maml_pipeline.tasks.types import FeatureKind, FloatArray, IntArray
 
-__all__ = ["read_h5ad"]
+__all__ = ["read_h5ad", "read_whole"]
 
 TABLE = "main"
 
@@ -97,6 +97,19 @@ def read_h5ad(name: str, spec: H5adSource, root: Path) -> Reading:
     attrition: list[AttritionRow] = []
     opened = _Opened(path, spec, place, genes, samples)
     return Reading((opened.schema,), _parts(opened, attrition), attrition, group_namespace=name)
+
+
+def read_whole(path: Path, place: Place) -> tuple[pd.DataFrame, tuple[str, ...], FloatArray]:
+    """A small file at once: ``obs``, the names of the genes, and ``X`` ``[samples, genes]`` as it stands.
+
+    Raises:
+        DataError: the file is no AnnData, is damaged or leads to other files, or genes repeat.
+    """
+    with _file(path, place) as file:
+        obs, genes = _table(file, "obs", place), _genes(file, place)
+        stored = StoredMatrix(_matrix_node(file, None, place), (len(obs), len(genes)), place)
+        blocks = list(stored.batches(max(len(obs), 1)))
+    return obs, genes, np.concatenate(blocks) if blocks else np.empty((0, len(genes)), dtype=np.float32)
 
 
 def _parts(opened: _Opened, attrition: list[AttritionRow]) -> Iterator[TablePart]:
