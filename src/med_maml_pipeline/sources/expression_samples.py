@@ -28,6 +28,9 @@ __all__ = [
     "require_unique",
 ]
 
+MAX_EXPRESSION_CLASSES = 200
+"""More are taken for a number declared as a class."""
+
 UNKNOWN_STRATUM = "unknown"
 
 
@@ -129,7 +132,7 @@ def read_samples(
     target = frame[columns.target]
     _require_present(target, "target", place)
     roles = TableColumns(target=columns.target, target_type=columns.target_type, positive=columns.positive)
-    y, main = read_target(target, roles, place)
+    y, main = read_target(target, roles, place, max_classes=MAX_EXPRESSION_CLASSES)
     further = [_binary(frame[name], place) for name in columns.more_targets]
     names = (TargetColumn(name, TargetType.BINARY, 2, cluster=name) for name in columns.more_targets)
     return Samples(
