@@ -53,6 +53,11 @@ class AtomicDataset(AbstractVersionedDataset[_Saved, _Loaded]):
         return self._filepath.name
 
     @property
+    def folder(self) -> Path:
+        """Folder of all versions."""
+        return Path(self._filepath)
+
+    @property
     def load_path(self) -> Path:
         """File or folder that a load would read."""
         return Path(self._get_load_path())
