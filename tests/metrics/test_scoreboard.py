@@ -314,3 +314,12 @@ def test_a_wrong_scoreboard_is_refused_without_telling_cells(
         validate_scoreboard(change(fabricate().scoreboard()))
     assert "canary" not in str(caught.value)
     assert "ward" not in str(caught.value)
+
+
+def test_n_way_is_the_number_of_classes_in_an_episode(fabricate: Fabricate) -> None:
+    run = fabricate(n_classes=3)
+    run.tasks["n_classes"] = 7
+    run.tasks["ways"] = pd.array([3] * len(run.tasks), dtype="Int64")
+    assert set(run.scoreboard()["n_way"]) == {3}
+    run.tasks.loc[run.tasks["label"] == "t0", ["n_classes", "ways"]] = [4, None]
+    assert run.scoreboard()["n_way"].isna().all()

@@ -68,6 +68,8 @@ def short_class(
     """
     single = [candidate.of_classes([label]) for label in candidate.classes]
     named = [one for one in single if one.configured]
+    if not named:
+        return None
     wanted = sorted({*kept, *(one.classes[0] for one in named)})
     y = candidate.examples.y[rows, candidate.column]
     known = np.isin(y, wanted)
