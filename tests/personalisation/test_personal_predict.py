@@ -148,3 +148,10 @@ def test_better_than_chance_where_the_label_is_plain(ask):
     table = ask(own, "classical", learner="logistic")
     truth = own["label"].iloc[10:].astype(str).to_numpy()
     assert (table["prediction"].to_numpy() == truth).mean() > 0.6
+
+
+def test_cases_that_are_copies_of_support_cases_are_counted(ask, own, caplog):
+    copies = own.iloc[:3].drop(columns="label").assign(id=["x", "y", "z"])
+    with caplog.at_level(logging.WARNING):
+        ask(own, query=pd.concat([own.iloc[10:].drop(columns="label"), copies]))
+    assert "ehr.protonet: 3 query cases are alike in every input to a support case" in caplog.text

@@ -67,7 +67,7 @@ def personalise(
     rows = prepare(labelled, asked, inputs, schema, settings)
     size = labels.size(per_class=labels.target_type in inputs.per_class)
     learner = best_learner(chosen, learners, labels.target_type, size)
-    _tell(lane, learner, inputs, labels, len(asked))
+    _tell(lane, learner, inputs, labels, rows)
     scores = get_learner(learner).adapt(
         _on_cpu(load_checkpoint(checkpoints, (problem, fold, learner))),
         _support(rows, labels),
@@ -100,11 +100,19 @@ def _able(learners: tuple[str, ...], inputs: Inputs, target_type: TargetType, la
     return able
 
 
-def _tell(lane: str, learner: str, inputs: Inputs, labels: Labels, n_query: int) -> None:
+def _tell(lane: str, learner: str, inputs: Inputs, labels: Labels, rows: Prepared) -> None:
     classes = f" in {len(labels.classes)} classes" if labels.classes else ""
     _LOGGER.info(
-        "%s: %s adapts to %d support cases%s and predicts %d", lane, learner, len(labels.y), classes, n_query
+        "%s: %s adapts to %d support cases%s and predicts %d",
+        lane,
+        learner,
+        len(rows.support),
+        classes,
+        len(rows.query),
     )
+    seen = {row.tobytes() for row in rows.support}
+    if alike := sum(row.tobytes() in seen for row in rows.query):
+        _LOGGER.warning("%s: %d query cases are alike in every input to a support case", lane, alike)
     if get_learner(learner).lane != "classical" and labels.target_type not in inputs.target_types:
         _LOGGER.warning(
             "%s: the checkpoint saw no %s task in meta-training: %s has learned features for it, but no head",
