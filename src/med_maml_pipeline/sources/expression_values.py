@@ -9,7 +9,7 @@ from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.spec_expression import ExpressionScale
 from med_maml_pipeline.tasks.types import FloatArray, IntArray
 
-__all__ = ["check_values"]
+__all__ = ["check_values", "require_complete"]
 
 LARGEST_LOG = 1000.0
 """No logarithm or log-ratio comes near it; raw counts and intensities nearly always pass it."""
@@ -53,6 +53,18 @@ def check_values(x: FloatArray, rows: IntArray, scale: ExpressionScale, place: P
             np.abs(x) > LARGEST_LOG, rows, place, f"lie beyond ±{LARGEST_LOG:g}", "values on a log scale",
             "declare values: intensity or values: counts, with a scaling",
         )  # fmt: skip
+
+
+def require_complete(x: FloatArray, rows: IntArray, place: Place) -> None:
+    """Refuses NaN, for formats that have no way to declare a missing cell.
+
+    Raises:
+        DataError: the number of cells and the first row.
+    """
+    _refuse(
+        np.isnan(x), rows, place, "are not finite (NaN)", "a finite number for every gene of every sample",
+        "impute them, or leave these genes or samples out",
+    )  # fmt: skip
 
 
 def _check_counts(x: FloatArray, rows: IntArray, scale: ExpressionScale, place: Place) -> None:

@@ -24,12 +24,12 @@ from med_maml_pipeline.sources.expression_samples import (
     require_genes,
     require_unique,
 )
-from med_maml_pipeline.sources.expression_values import check_values
+from med_maml_pipeline.sources.expression_values import check_values, require_complete
 from med_maml_pipeline.sources.h5_matrix import StoredMatrix, require_self_contained
 from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.reading import AttritionRow, Reading, TablePart, TableSchema, inside
 from med_maml_pipeline.sources.spec_expression import ExpressionColumns, H5adSource
-from med_maml_pipeline.tasks.types import FeatureKind, FloatArray, IntArray
+from med_maml_pipeline.tasks.types import FeatureKind, FloatArray
 
 __all__ = ["read_h5ad", "read_whole"]
 
@@ -62,7 +62,7 @@ class _Opened:
             node = _matrix_node(file, self.spec.layer, self.place)
             for x in StoredMatrix(node, shape, self.place).batches(self.spec.batch):
                 rows = np.arange(start + 1, start + 1 + len(x))
-                _require_no_gaps(x, rows, self.place)
+                require_complete(x, rows, self.place)
                 check_values(x, rows, self.spec.scale, self.place)
                 yield slice(start, start + len(x)), x
                 start += len(x)
@@ -200,13 +200,3 @@ def _matrix_node(file: h5py.File, layer: str | None, place: Place) -> h5py.Datas
     if layer not in layers:
         raise absent("layer", layer, layers, "the file's layers", place)
     return file["layers"][layer]
-
-
-def _require_no_gaps(x: FloatArray, rows: IntArray, place: Place) -> None:
-    gaps = np.isnan(x)
-    if gaps.any():
-        raise place.error(
-            f"{int(gaps.sum())} cells are not finite (NaN), first in row {rows[gaps.any(axis=1)][0]}",
-            expected="a finite number for every gene of every sample",
-            remedy="impute them, or leave these genes or samples out",
-        )
