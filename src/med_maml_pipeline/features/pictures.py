@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from med_maml_pipeline.features.picture_colour import colour_features, colour_names
-from med_maml_pipeline.features.picture_gradients import hog_features, hog_names
+from med_maml_pipeline.features.picture_gradients import hog_names, mean_hog
 from med_maml_pipeline.features.picture_pixels import FEATURE_ORDER
 from med_maml_pipeline.features.picture_shape import shape_features, shape_names
 from med_maml_pipeline.features.picture_texture import (
@@ -30,7 +30,7 @@ __all__ = ["eight_views", "grey", "picture_feature_names", "picture_features"]
 def picture_feature_names(options: PictureOptions) -> tuple[str, ...]:
     """Names of the columns of `picture_features`, always in the order hog, colour, texture."""
     names = {
-        "hog": hog_names(),
+        "hog": hog_names(options.views),
         "colour": colour_names(options.channels),
         "texture": (*pattern_names(), *cooccurrence_names(), *radial_names(), *shape_names()),
     }
@@ -79,7 +79,7 @@ def _row(picture: PixelArray, options: PictureOptions) -> NDArray[np.float64]:
     views = eight_views(plain) if options.views == 8 else [plain]
     blocks: list[NDArray[np.float64]] = []
     if "hog" in options.features:
-        blocks.append(np.mean([hog_features(view) for view in views], axis=0))
+        blocks.append(mean_hog(views))
     if "colour" in options.features:
         blocks.append(colour_features(picture))
     if "texture" in options.features:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from io import BytesIO
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -62,12 +63,13 @@ def prepare_picture(source: Path | str | bytes, options: PictureOptions) -> Pixe
 
     Args:
         source: A file, or the bytes of one.
-        options: Size, channels, fit, depth range and limit.
+        options: Size, channels, centre, fit, depth range and limit.
 
     Raises:
         UnusablePictureError: the file cannot be read, is no JPEG or PNG, is animated, damaged or too large.
     """
-    native = decode_picture(source, max_pixels=options.max_pixels, enough=_OVERSAMPLING * options.size)
+    enough = ceil(_OVERSAMPLING * options.size / options.centre)
+    native = decode_picture(source, max_pixels=options.max_pixels, enough=enough)
     return prepare_pixels(native, options)
 
 
