@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,9 @@ import pyarrow as pa
 
 from med_maml_pipeline.synthetic import SyntheticHospitalSettings
 
-__all__ = ["Hospital"]
+__all__ = ["REPO", "Hospital"]
+
+REPO = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
