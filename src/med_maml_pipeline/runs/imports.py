@@ -27,9 +27,12 @@ class Imports:
         self._direct = cache(self._imported_by)
 
     def reachable(self, modules: Iterable[str]) -> set[Path]:
-        """Files, relative to the source folder, of the modules and of all that they import."""
+        """Files, relative to the source folder, of the modules and of all that they import.
+
+        The packages of the modules themselves are left out: those of a node import the wiring.
+        """
         found: set[Path] = set()
-        wanted = [file for module in modules for file in self._files(module)]
+        wanted = [file for module in modules for file in list(self._files(module))[-1:]]
         while wanted:
             file = wanted.pop()
             if file not in found:
@@ -41,7 +44,7 @@ class Imports:
         tree = ast.parse((self._source / file).read_bytes())
         names = list(_names(tree, ".".join(file.parent.parts)))
         found = [other for name in names for other in self._files(name)]
-        if any(name.split(".")[0] == "importlib" for name in names):
+        if {"importlib", "importlib.import_module"} & set(names):
             found += [other.relative_to(self._source) for other in (self._source / file.parent).glob("*.py")]
         return found
 
