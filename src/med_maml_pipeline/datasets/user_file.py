@@ -35,11 +35,7 @@ class UserFileDataset(AbstractDataset[None, Path]):
         Raises:
             DataError: none was named, or it is no file.
         """
-        if self._path is None:
-            raise self._error("no file was named")
-        if not self._path.is_file():
-            raise self._error("there is no such file")
-        return self._path
+        return self._file()
 
     def save(self, data: None) -> None:
         """Refuses: a user's files are read only.
@@ -51,7 +47,7 @@ class UserFileDataset(AbstractDataset[None, Path]):
 
     def fingerprint(self) -> str:
         """SHA-256 of the file. Raises as `load` does."""
-        return sha256_of(self.load())
+        return sha256_of(self._file())
 
     def _exists(self) -> bool:
         return True  # whether the file is there is for `load` to say, in better words
@@ -59,6 +55,13 @@ class UserFileDataset(AbstractDataset[None, Path]):
     def _describe(self) -> dict[str, Any]:
         """The role, but no path: file names may identify."""
         return {"role": self._role}
+
+    def _file(self) -> Path:
+        if self._path is None:
+            raise self._error("no file was named")
+        if not self._path.is_file():
+            raise self._error("there is no such file")
+        return self._path
 
     def _error(self, problem: str) -> DataError:
         return DataError(
