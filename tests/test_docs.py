@@ -45,7 +45,9 @@ def test_links_lead_somewhere(page):
     assert not missing
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/sources.md", "docs/molecules.md", "docs/expression.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/sources.md", "docs/molecules.md", "docs/imaging.md", "docs/expression.md"]
+)
 def test_examples_of_sources_are_valid(page):
     entries = [entry for document in _blocks(page) for entry in _sources(document)]
     assert entries

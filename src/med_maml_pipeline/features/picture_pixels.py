@@ -40,7 +40,8 @@ def prepare_pixels(picture: NDArray[np.uint8] | NDArray[np.uint16], options: Pic
         reduction (antialiased).
     """
     image = Image.fromarray(_drop_extra(_to_bytes(picture, options.depth_range)))
-    image = image.convert("L" if options.channels == 1 else "RGB")  # grey is ITU-R 601 luma
+    mode = "L" if options.channels == 1 else "RGB"
+    image = image if image.mode == mode else image.convert(mode)  # grey is ITU-R 601 luma
     fitted = np.asarray(_FITS[options.fit](_middle(image, options.centre), options.size))
     return fitted[None] if options.channels == 1 else np.ascontiguousarray(fitted.transpose(2, 0, 1))
 

@@ -145,7 +145,9 @@ def _array(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
     mode = image.mode
     if mode.startswith("I"):  # 16-bit grey; "I" holds it in 32 bits
         return np.asarray(image).clip(0, 65535).astype(np.uint16)
-    if mode in ("1", "L", "LA"):
+    if mode in ("L", "RGB"):
+        return np.asarray(image)
+    if mode in ("1", "LA"):
         return np.asarray(image.convert("L"))
     if mode in ("P", "PA"):  # by way of alpha, so that transparent colours are looked up without a warning
         image = image.convert("RGBA")
