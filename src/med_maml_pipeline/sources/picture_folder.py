@@ -130,12 +130,7 @@ def _parts(
     starts = range(0, len(listed.paths), options.batch)
     batches = [listed.paths[start : start + options.batch] for start in starts]
     with Workers(min(options.workers, len(batches)), place) as workers:
-        digests: list[bytes] = []
-        for found in workers.map(digest_files, batches):
-            if isinstance(found, RefusedPicture):
-                raise _refusal(found, listed.rows[len(digests) :], place)
-            digests += found
-        groups = join_groups(listed.groups, digests, listed.y)
+        groups = join_groups(listed.groups, _digests(listed, batches, workers, place), listed.y)
         attrition += groups.account(TABLE)
         for start, made in zip(
             starts, workers.map(partial(prepare_files, options=options), batches), strict=True
@@ -145,6 +140,15 @@ def _parts(
                 raise _refusal(made, listed.rows[rows], place)
             strata = None if listed.strata is None else listed.strata[rows]
             yield TablePart(TABLE, made.x, listed.y[rows, None], groups.ids[rows], strata, made.pixels)
+
+
+def _digests(listed: _Listed, batches: list[list[str]], workers: Workers, place: Place) -> list[bytes]:
+    digests: list[bytes] = []
+    for found in workers.map(digest_files, batches):
+        if isinstance(found, RefusedPicture):
+            raise _refusal(found, listed.rows[len(digests) :], place)
+        digests += found
+    return digests
 
 
 def _refusal(refused: RefusedPicture, rows: NDArray[np.int64], place: Place) -> Exception:
