@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -97,7 +98,8 @@ def test_a_picture_scores_the_same_alone_and_in_company_and_the_checkpoint_stays
     for settings in grids(learner, problem)[1][:4]:
         predictor = learner.adapt(checkpoint, support, settings, 0)
         together = predictor(x)
-        alone = np.concatenate([predictor(x[i : i + 1]) for i in (0, 40, 79)])
+        forgetful = learner.adapt(replace(checkpoint), support, settings, 0)  # embeddings are remembered
+        alone = np.concatenate([forgetful(x[i : i + 1]) for i in (0, 40, 79)])
         assert together.shape == (len(x), 4)
         np.testing.assert_allclose(alone, together[[0, 40, 79]], atol=1e-6, rtol=1e-6)
     assert before.keys() == checkpoint.arrays.keys()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.architecture import network_of, precision_of
+from med_maml_pipeline.learners.embeddings import remembered
 from med_maml_pipeline.learners.evaluation import evaluate
 from med_maml_pipeline.learners.inputs import EncodedSupport, encode_support
 from med_maml_pipeline.learners.network_arrays import to_tensors
@@ -39,8 +41,11 @@ def learned_features(checkpoint: Checkpoint, support: Support, inputs: str = "le
         raise ConfigurationError(f"unknown inputs '{inputs}'; expected one of: {', '.join(INPUTS)}.")
     seen = encode_for_network(checkpoint, support)
 
+    embed = partial(embedding, checkpoint)
+    look_up = embed if support.image is None else remembered(checkpoint, "features", embed)
+
     def learned(x: FloatArray) -> FloatArray:
-        return _standardised(checkpoint, embedding(checkpoint, seen.transform(x)))
+        return _standardised(checkpoint, look_up(seen.transform(x)))
 
     if inputs == "learned" or not _has_features_beside(support):
         return EncodedSupport(learned(support.x), learned)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from med_maml_pipeline.bilevel import Labelled
 from med_maml_pipeline.learners.architecture import network_of, precision_of
+from med_maml_pipeline.learners.embeddings import remembered
 from med_maml_pipeline.learners.episode_batches import TypedBatch, batches, labelled, loss_of
 from med_maml_pipeline.learners.evaluation import evaluate
 from med_maml_pipeline.learners.gradient_adaptation import scored
@@ -163,18 +164,17 @@ class ProtoNet:
         numeric = support.target_type is TargetType.REGRESSION
         scale = TargetScale.fit(support.y) if numeric else TargetScale(0.0, 1.0)
 
-        def embed(inputs: FloatArray) -> NDArray[np.float64]:
-            return evaluate(network, trunk, inputs, image=facts["image"], views=options.views)
-
+        embed = partial(evaluate, network, trunk, image=facts["image"], views=options.views)
+        look_up = embed if facts["image"] is None else remembered(checkpoint, str(options.views), embed)
         rows = labelled(
-            [(embed(encoded.x).astype(np.float32), scale.standardise(support.y))],
+            [(look_up(encoded.x).astype(np.float32), scale.standardise(support.y))],
             support.target_type,
             device=facts["device"],
             dtype=torch.float64,
         )
 
         def predict(x: FloatArray) -> FloatArray:
-            asked = torch.from_numpy(embed(encoded.transform(x))).to(rows.x).unsqueeze(0)
+            asked = torch.from_numpy(look_up(encoded.transform(x))).to(rows.x).unsqueeze(0)
             with torch.no_grad():
                 outputs = metric_outputs(
                     metric,

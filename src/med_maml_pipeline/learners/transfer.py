@@ -123,7 +123,7 @@ class FineTune(Pretrained):
     )  # fmt: skip
     picture_grid: tuple[Settings, ...] = tuple(
         {"adapt_steps": steps, "learning_rate": rate, "head": "zero", "views": 8}
-        for steps, rate in ((20, 0.1), (50, 0.1), (50, 0.3), (20, 0.03), (100, 0.1), (10, 0.3))
+        for steps, rate in ((10, 0.3), (20, 0.1), (10, 0.1), (20, 0.3), (50, 0.1), (50, 0.3))
     )
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
