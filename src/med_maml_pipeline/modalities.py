@@ -2,4 +2,4 @@
 
 __all__ = ["MODALITIES"]
 
-MODALITIES: tuple[str, ...] = ("ehr", "molecules")
+MODALITIES: tuple[str, ...] = ("ehr", "molecules", "imaging", "expression")

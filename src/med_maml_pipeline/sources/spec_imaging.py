@@ -18,7 +18,8 @@ class PictureOptions(Strict):
         size: Height and width in pixels after resizing.
         channels: 1 (grey) or 3 (RGB); other numbers of channels are converted (alpha is dropped, more than
             three keep the first three).
-        centre: Share of each side that is kept, around the middle: single cells have neighbours at the border.
+        centre: Share of each side that is kept, around the middle: single cells have neighbours at the
+            border.
         fit: ``crop`` the middle square, ``stretch`` it, or ``pad`` with the border's median colour.
         depth_range: ``full`` maps the range of the bit depth to 0..255; ``picture`` maps each picture's own
             1st to 99th percentile (12-bit scans in 16-bit files).
