@@ -43,7 +43,7 @@ def test_a_parameter_makes_its_node_and_all_behind_it_stale(project: Project) ->
     found = _states(project)
     assert [name for name, state in found.items() if state.stale] == ["model", "score"]
     assert found["model"].parameters == ("training.steps",)
-    assert (found["score"].own, found["score"].upstream) == (False, ("model",))
+    assert (found["score"].own, found["score"].upstream) == (False, ("tiny.maml.train",))
     assert _command(project) == "kedro run --from-nodes tiny.maml.train --env local"
     assert not _states(project, training={"steps": 3})["model"].stale  # as given with --params
 
@@ -72,7 +72,7 @@ def test_a_source_that_changed(project: Project, file: str, old: str, new: str, 
     assert all(state.stale for state in found.values())
     (reason,) = found["rows"].sources
     assert reason.startswith(why)
-    assert found["score"].upstream == ("rows",)
+    assert found["score"].upstream == ("read",)
     assert _command(project) == "kedro run --env local"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.text import Text
 from rich.tree import Tree
@@ -13,46 +14,54 @@ if TYPE_CHECKING:
 
 __all__ = ["lineage_tree"]
 
+_Made: TypeAlias = tuple[str, str | None]
+
 
 def lineage_tree(origin: Origin) -> Tree:
     """The version at the root, what it was made from below it, sources and their checksums at the leaves.
 
-    A version that is used more than once is opened once. What is known of a run stands where the run is first
-    met.
+    What one node of a run made is one branch, opened where it is first met. What is known of a run stands
+    where the run is first met.
 
     Args:
         origin: From `med_maml_pipeline.runs.lineage.origin_of`.
     """
-    shown: set[tuple[str, str | None]] = set()
-    runs: set[str] = set()
-    tree = Tree(_label(origin), guide_style="dim")
-    _grow(tree, origin, shown, runs)
+    tree = Tree(_label([origin]), guide_style="dim")
+    _grow(tree, origin, {_made(origin)}, set())
     return tree
 
 
-def _grow(branch: Tree, origin: Origin, shown: set[tuple[str, str | None]], runs: set[str]) -> None:
-    shown.add((origin.dataset, origin.version))
+def _grow(branch: Tree, origin: Origin, shown: set[_Made], runs: set[str]) -> None:
     if origin.record is not None and origin.record.run_id not in runs:
         runs.add(origin.record.run_id)
         branch.add(_run(origin.record))
     if origin.parameters:
         branch.add(Text("parameters  " + ", ".join(n.removeprefix("params:") for n in origin.parameters)))
+    together: dict[_Made, list[Origin]] = {}
     for one in origin.inputs:
-        again = (one.dataset, one.version) in shown
-        child = branch.add(_label(one, again=again))
-        if not again:
-            _grow(child, one, shown, runs)
+        together.setdefault(_made(one), []).append(one)
+    again = [one.dataset for made, group in together.items() if made in shown for one in group]
+    for made, group in together.items():
+        if made not in shown:
+            shown.add(made)
+            _grow(branch.add(_label(group)), group[0], shown, runs)
+    if again:
+        branch.add(Text(f"as above: {', '.join(again)}", style="dim"))
     for source, files in (origin.sources or {}).items():
         count = f"{files['files']:,} file" + ("s" if files["files"] != 1 else "")
         branch.add(Text(f"{source}  {count}, {files['size']:,} bytes, sha256 {files['sha256'][:16]}"))
 
 
-def _label(origin: Origin, *, again: bool = False) -> Text:
-    label = Text(origin.dataset, style="bold")
+def _made(origin: Origin) -> _Made:
+    """What the outputs of one node of one run have in common."""
+    return (origin.node or origin.dataset, origin.version)
+
+
+def _label(group: Sequence[Origin]) -> Text:
+    origin = group[0]
+    label = Text(", ".join(one.dataset for one in group), style="bold")
     if origin.version is not None:
         label.append(f"  {origin.version}", style="not bold")
-    if again:
-        return label.append("  (see above)", style="not bold dim")
     if origin.node is not None:
         return label.append(f"  by {origin.node}", style="not bold cyan")
     if origin.sources is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -15,21 +17,22 @@ if TYPE_CHECKING:
 __all__ = ["stale_sentence", "stale_table"]
 
 
-def stale_table(states: Collection[State], rooms: dict[str, str]) -> Table:
-    """One row per dataset, in the order in which they are made.
+def stale_table(states: Collection[State], rooms: Mapping[str, str]) -> Table:
+    """One line per dataset, in the order in which they are made; what one node made shares its reasons.
 
     Args:
         states: From `med_maml_pipeline.runs.staleness.states`.
         rooms: Room by changed file of the code.
     """
     table = Table(title="Latest version of each dataset", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("dataset", overflow="fold")
-    table.add_column("version", no_wrap=True)
-    table.add_column("state", no_wrap=True)
+    for name in ("dataset", "version", "state"):
+        table.add_column(name, no_wrap=name != "dataset", overflow="fold")
     table.add_column("why", overflow="fold")
-    for state in states:
-        word = Text("stale", style="yellow") if state.stale else Text("up to date", style="green")
-        table.add_row(state.dataset, state.version, word, "; ".join(_why(state, rooms)))
+    for (version, *_), shared in groupby(states, lambda one: (one.version, replace(one, dataset=""))):
+        group = list(shared)
+        word = Text("stale", style="yellow") if group[0].stale else Text("up to date", style="green")
+        names = "\n".join(state.dataset for state in group)
+        table.add_row(names, version, word, "\n".join(_why(group[0], rooms)))
     return table
 
 
@@ -43,7 +46,7 @@ def stale_sentence(states: Collection[State]) -> str:
     return sentence
 
 
-def _why(state: State, rooms: dict[str, str]) -> Iterator[str]:
+def _why(state: State, rooms: Mapping[str, str]) -> Iterator[str]:
     if not state.recorded:
         yield "no record of the run that made it"
     if state.parameters:
@@ -57,9 +60,9 @@ def _why(state: State, rooms: dict[str, str]) -> Iterator[str]:
     if state.inputs:
         yield f"newer {_few(state.inputs)}"
     if state.upstream:
-        yield f"upstream {_few(state.upstream)}"
+        yield f"behind {_few(state.upstream)}"
 
 
-def _few(names: Sequence[str], shown: int = 4) -> str:
+def _few(names: Sequence[str], shown: int = 3) -> str:
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more

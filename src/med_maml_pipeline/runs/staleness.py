@@ -34,7 +34,7 @@ class State:
             cannot be told.
         sources: Sources among the node's inputs that changed, each with what changed.
         inputs: Datasets among the node's inputs of which there is a newer version than it read.
-        upstream: Datasets further up that are stale for a reason of their own.
+        upstream: The first nodes further up whose outputs are stale.
         recorded: Whether a record tells how the version was made.
     """
 
@@ -76,7 +76,7 @@ def states(project: OpenProject) -> list[State]:
 
 
 def _roots(state: State) -> tuple[str, ...]:
-    return (state.dataset,) if state.own else state.upstream
+    return state.upstream or ((state.node,) if state.own else ())
 
 
 @dataclass
