@@ -131,3 +131,18 @@ def test_replacing_a_file_is_all_or_nothing(tmp_path: Path) -> None:
         fail()
     assert target.read_text() == "old"
     assert _files(tmp_path) == ["record.json"]
+
+
+def test_the_slower_of_two_processes_that_save_one_version_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "model.json" / "2026-01-01T00.00.00.000Z"
+
+    def save_slowly() -> None:
+        with staged_version(folder, dataset="model") as partial:
+            (partial / "model.json").write_text("slow")
+            folder.mkdir()
+            (folder / "model.json").write_text("fast")
+
+    with pytest.raises(SaveError, match="already has version"):
+        save_slowly()
+    assert (folder / "model.json").read_text() == "fast"
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
