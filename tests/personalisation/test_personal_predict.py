@@ -13,6 +13,7 @@ from own_cases import KINDS, Store, encoded, rows, trained
 from med_maml_pipeline.errors import ConfigurationError, DataError
 from med_maml_pipeline.learners.checkpoints import load_checkpoint
 from med_maml_pipeline.learners.registry import LANES, get_learner
+from med_maml_pipeline.personalisation import PersonalisationSettings, personalise
 from med_maml_pipeline.tasks.types import Support, TargetType
 
 ABLE = ("maml", "protonet", "transfer", "classical")
@@ -155,3 +156,31 @@ def test_cases_that_are_copies_of_support_cases_are_counted(ask, own, caplog):
     with caplog.at_level(logging.WARNING):
         ask(own, query=pd.concat([own.iloc[10:].drop(columns="label"), copies]))
     assert "ehr.protonet: 3 query cases are alike in every input to a support case" in caplog.text
+
+
+@pytest.mark.parametrize("learner", ["maml", "fine_tune", "protonet"])
+def test_two_classes_count_as_many_where_meta_training_saw_many(ask, own, caplog, learner):
+    lane = "transfer" if learner == "fine_tune" else learner
+    store = Store(dict(trained(lane).files))
+    store.files["p/0/inputs.json"] = {**store.files["p/0/inputs.json"], "target_types": ["multiclass"]}
+    with caplog.at_level(logging.WARNING):
+        table = ask(own, lane, store=store, learner=learner)
+    assert not caplog.records
+    y = own["label"].to_numpy(dtype=np.float32)[:10]
+    support = Support(encoded(own)[:10], y, KINDS, TargetType.MULTICLASS, 2)
+    checkpoint = load_checkpoint(store, ("p", 0, learner))
+    settings = _chosen_settings(store, learner)
+    logits = get_learner(learner).adapt(checkpoint, support, settings, 0)(encoded(own)[10:])
+    assert table["prediction"].tolist() == [str(label) for label in logits.argmax(axis=1)]
+
+
+def test_parquet_and_tsv(ask, own, tmp_path):
+    expected = ask(own)
+    own.iloc[:10].to_csv(tmp_path / "s.tsv", sep="\t", index=False)
+    shuffled = own.iloc[10:].drop(columns="label").set_index(np.arange(20)[::-1])  # pandas stores this index
+    shuffled.to_parquet(tmp_path / "q.parquet")
+    found = personalise(
+        trained("protonet"), tmp_path / "s.tsv", tmp_path / "q.parquet", PersonalisationSettings(),
+        modality="ehr", lane="ehr.protonet", seed=0,
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(found, expected)

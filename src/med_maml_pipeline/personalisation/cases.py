@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from med_maml_pipeline.sources.place import Place
 __all__ = ["Cases", "listed", "require_columns", "require_disjoint", "split_cases"]
 
 _SHOWN = 5
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")  # put into Parquet files by pandas, not by the user
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Cases:
         """
         place = Place("personalisation", f"{role} table")
         frame = read_frame(path, place)
+        frame = frame.loc[:, [_PANDAS_INDEX.fullmatch(str(name)) is None for name in frame.columns]]
         return split_cases(frame, place, path.parent, id_column=id_column, label_column=label_column)
 
 

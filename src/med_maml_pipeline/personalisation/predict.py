@@ -78,14 +78,19 @@ def personalise(
 
 
 def _labels(cases: Cases, inputs: Inputs, settings: PersonalisationSettings) -> Labels:
+    """Labels of the support; two classes are served as many where meta-training only saw many."""
     assert cases.labels is not None  # noqa: S101 - a support table has them
-    return read_labels(
+    labels = read_labels(
         cases.labels,
         settings.target_type,
         settings.positive,
         shared_meaning=inputs.shared_meaning,
         place=cases.place,
     )
+    strange = labels.target_type is TargetType.BINARY and TargetType.BINARY not in inputs.target_types
+    if strange and TargetType.MULTICLASS in inputs.target_types:
+        return replace(labels, target_type=TargetType.MULTICLASS)
+    return labels
 
 
 def _able(learners: tuple[str, ...], inputs: Inputs, target_type: TargetType, lane: str) -> tuple[str, ...]:
