@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,10 @@ from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.tasks.types import FloatArray, IntArray, TargetType, Task
 
-__all__ = ["InputDropout", "TypedBatch", "balance", "batches", "labelled", "loss_of"]
+__all__ = ["PICTURE_EPISODES", "InputDropout", "TypedBatch", "balance", "batches", "labelled", "loss_of"]
+
+PICTURE_EPISODES = {"steps": 300, "meta_batch": 4, "shots": 5, "query": 20}
+"""Length and episodes of meta-training on pictures, where a step costs more than on rows of numbers."""
 
 Drawn = tuple[Task, IntArray, IntArray]
 """A task with the positions of its support and query."""
@@ -30,6 +33,14 @@ class TypedBatch:
 
     def __len__(self) -> int:
         return len(self.episodes.query.y)
+
+    def tasks(self) -> Iterator[TypedBatch]:
+        """Batches of one task each."""
+        support, query = self.episodes.support, self.episodes.query
+        for at in range(len(self)):
+            one = slice(at, at + 1)
+            parts = (Labelled(s.x[one], s.y[one], s.weight[one]) for s in (support, query))
+            yield replace(self, episodes=EpisodeBatch(*parts))
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
-import torch
 from torch import Tensor
 
 from med_maml_pipeline.bilevel import query_outputs
 from med_maml_pipeline.learners.architecture import network_of, precision_of
-from med_maml_pipeline.learners.episode_batches import TypedBatch, balance, batches, loss_of
+from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch, balance, batches, loss_of
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
 from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
@@ -101,13 +100,16 @@ class Maml:
         {"hidden": (256, 64)},
         {"inner_steps": 5},
     )
-    picture_meta_grid: tuple[Settings, ...] = (
-        {},
-        {"outer_lr": 1e-3},
-        {"filters": 64},
-        {"augment": False},
-        {"inner_steps": 5},
-        {"backbone": "resnet12", "filters": 16},
+    picture_meta_grid: tuple[Settings, ...] = tuple(
+        {**PICTURE_EPISODES, **settings}
+        for settings in (
+            {},
+            {"outer_lr": 1e-3},
+            {"filters": 64},
+            {"augment": False},
+            {"inner_steps": 5},
+            {"backbone": "resnet12", "filters": 16},
+        )
     )
     picture_grid: tuple[Settings, ...] = tuple(
         {"adapt_steps": steps, "adapt_lr_scale": 1.0, "views": views}
@@ -149,7 +151,7 @@ class Maml:
         }
         learned = {**parameters, **(log_rates if options.learn_inner_lr else {})}
 
-        def loss_at(step: int) -> Tensor:
+        def losses_at(step: int) -> Iterator[Tensor]:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
             perturbed = perturbation(
                 inputs.image,
@@ -158,15 +160,16 @@ class Maml:
                 seed=seed,
                 step=step,
             )
-            losses = [
-                _query_losses(network, heads, parameters, log_rates, perturbed(batch), options)
-                for batch in batches(inputs, drawn, options.device)
-            ]
-            return torch.cat(losses).mean()
+            for drawn_batch in batches(inputs, drawn, options.device):
+                batch = perturbed(drawn_batch)
+                # The second-order graph of a convolutional network is large: one task at a time.
+                for part in [batch] if inputs.image is None else batch.tasks():
+                    losses = _query_losses(network, heads, parameters, log_rates, part, options)
+                    yield losses.sum() / len(drawn)
 
         history = optimise(
             learned,
-            loss_at,
+            losses_at,
             steps=options.steps,
             learning_rate=options.outer_lr,
             weight_decay=options.weight_decay,

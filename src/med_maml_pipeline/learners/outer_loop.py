@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -16,18 +16,21 @@ _CLIP = 10.0  # norm of the whole gradient; reached by single meta-batches early
 
 def optimise(
     parameters: Mapping[str, Tensor],
-    loss_at: Callable[[int], Tensor],
+    losses_at: Callable[[int], Iterable[Tensor]],
     *,
     steps: int,
     learning_rate: float,
     weight_decay: float,
     progress: ProgressCallback,
 ) -> tuple[Mapping[str, float], ...]:
-    """Minimises ``loss_at(step)`` in place by AdamW (Loshchilov & Hutter 2019) with cosine decay to zero.
+    """Minimises the sum of ``losses_at(step)`` in place by AdamW with cosine decay to zero.
+
+    AdamW: Loshchilov & Hutter (2019).
 
     Args:
         parameters: Leaves that require gradients; weight decay spares vectors (biases, scales, rates).
-        loss_at: Loss of a step; must draw its batch as a pure function of the step.
+        losses_at: Parts of a step's loss, which add up to it; must draw its batch as a pure function of the
+            step. Each part is differentiated as it comes, so that one graph is in memory at a time.
         steps: Number of updates.
         learning_rate: At the start.
         weight_decay: Decoupled, of matrices.
@@ -47,12 +50,14 @@ def optimise(
     every, losses = max(steps // 50, 1), []
     for step in range(steps):
         optimiser.zero_grad(set_to_none=True)
-        loss = loss_at(step)
-        loss.backward()
+        loss = torch.zeros(())
+        for part in losses_at(step):
+            part.backward()
+            loss += part.detach().cpu()
         torch.nn.utils.clip_grad_norm_(list(parameters.values()), _CLIP)
         optimiser.step()
         schedule.step()
-        losses.append(loss.detach())
+        losses.append(loss)
         if (step + 1) % every == 0 or step + 1 == steps:
             mean = float(torch.stack(losses).mean())
             history.append({"step": float(step + 1), "loss": mean})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -93,15 +93,15 @@ def pretrain(
         for name, value in initial_parameters(network, seed, zero=network.head_path).items()
     }
 
-    def loss_at(step: int) -> Tensor:
+    def losses_at(step: int) -> Iterator[Tensor]:
         x, y = rows.batch(seed, step, options.batch)
         perturbed = _perturbed(torch.from_numpy(x), inputs.image, options, seed, step)
         outputs = functional_call(network, parameters, (perturbed.to(options.device),))
-        return _multi_task_loss(outputs, torch.from_numpy(y).to(options.device), rows.tasks, columns)
+        yield _multi_task_loss(outputs, torch.from_numpy(y).to(options.device), rows.tasks, columns)
 
     history = optimise(
         parameters,
-        loss_at,
+        losses_at,
         steps=options.steps,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,

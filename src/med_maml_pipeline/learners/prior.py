@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -93,18 +93,18 @@ class ZeroShotPrior:
             ).items()
         }
 
-        def loss_at(step: int) -> Tensor:
+        def losses_at(step: int) -> Iterator[Tensor]:
             x, y = (
                 torch.from_numpy(part).to(options.device) for part in rows.batch(seed, step, options.batch)
             )
             outputs = functional_call(network, parameters, (x,)).expand(y.shape)
             observed = ~y.isnan()
             loss = F.huber_loss if numeric else F.binary_cross_entropy_with_logits
-            return loss(outputs[observed], y[observed])
+            yield loss(outputs[observed], y[observed])
 
         history = optimise(
             parameters,
-            loss_at,
+            losses_at,
             steps=options.steps,
             learning_rate=options.learning_rate,
             weight_decay=options.weight_decay,

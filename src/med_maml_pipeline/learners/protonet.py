@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,13 @@ from torch.nn import functional as F
 from med_maml_pipeline.bilevel import Labelled
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.embeddings import remembered
-from med_maml_pipeline.learners.episode_batches import TypedBatch, batches, labelled, loss_of
+from med_maml_pipeline.learners.episode_batches import (
+    PICTURE_EPISODES,
+    TypedBatch,
+    batches,
+    labelled,
+    loss_of,
+)
 from med_maml_pipeline.learners.evaluation import evaluate
 from med_maml_pipeline.learners.gradient_adaptation import scored
 from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
@@ -98,12 +104,15 @@ class ProtoNet:
     name = "protonet"
     lane = "metric"
     meta_grid: tuple[Settings, ...] = ({}, {"input_dropout": 0.0}, {"hidden": (256,)}, {"outer_lr": 1e-3})
-    picture_meta_grid: tuple[Settings, ...] = (
-        {},
-        {"outer_lr": 1e-3},
-        {"filters": 64},
-        {"augment": False},
-        {"backbone": "resnet12", "filters": 16},
+    picture_meta_grid: tuple[Settings, ...] = tuple(
+        {**PICTURE_EPISODES, **settings}
+        for settings in (
+            {},
+            {"outer_lr": 1e-3},
+            {"filters": 64},
+            {"augment": False},
+            {"backbone": "resnet12", "filters": 16},
+        )
     )
     picture_grid: tuple[Settings, ...] = tuple(
         {"prior_scale": scale, "views": views} for scale, views in ((1.0, 8), (0.0, 8), (1.0, 1), (10.0, 8))
@@ -125,7 +134,7 @@ class ProtoNet:
         start = {**initial_parameters(network, seed), **_metric_parameters(_embedding_width(facts, network))}
         parameters = {name: value.to(options.device).requires_grad_() for name, value in start.items()}
 
-        def loss_at(step: int) -> Tensor:
+        def losses_at(step: int) -> Iterator[Tensor]:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
             perturbed = perturbation(
                 inputs.image,
@@ -134,15 +143,12 @@ class ProtoNet:
                 seed=seed,
                 step=step,
             )
-            losses = [
-                _query_losses(network, parameters, perturbed(batch))
-                for batch in batches(inputs, drawn, options.device)
-            ]
-            return torch.cat(losses).mean()
+            for batch in batches(inputs, drawn, options.device):
+                yield _query_losses(network, parameters, perturbed(batch)).sum() / len(drawn)
 
         history = optimise(
             parameters,
-            loss_at,
+            losses_at,
             steps=options.steps,
             learning_rate=options.outer_lr,
             weight_decay=options.weight_decay,

@@ -37,12 +37,15 @@ PRETRAINING_GRID: tuple[Settings, ...] = (
 )
 """Meta-training settings of every learner that starts from the pre-trained network."""
 
-PICTURE_PRETRAINING_GRID: tuple[Settings, ...] = (
-    {},
-    {"filters": 64},
-    {"backbone": "resnet12", "filters": 16},
-    {"augment": False},
-    {"weight_decay": 1.0},
+PICTURE_PRETRAINING_GRID: tuple[Settings, ...] = tuple(
+    {"batch": 64, **settings}
+    for settings in (
+        {},
+        {"filters": 64},
+        {"backbone": "resnet12", "filters": 16},
+        {"augment": False},
+        {"weight_decay": 1.0},
+    )
 )
 """The same where examples are pictures."""
 
