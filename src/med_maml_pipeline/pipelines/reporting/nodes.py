@@ -1,21 +1,25 @@
-"""Thin nodes: the scoreboard and its evidence in, figures and the report out."""
+"""Thin nodes: the scoreboard and what lies behind it in, figures, evidence and reports out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.pipelines.evaluation.nodes import gather
 from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES
 from med_maml_pipeline.reports import FIGURES, Evidence, draw_figures, render_report
+from med_maml_pipeline.reports.stored import evidence_files, evidence_from
 from med_maml_pipeline.runs.code import code_version
 from med_maml_pipeline.runs.surroundings import device, package_versions
 
-__all__ = ["draw_modality", "report_all", "report_modality"]
+__all__ = ["draw_modality", "gather_evidence", "report_all", "report_modality"]
+
+Files = Iterable[tuple[str, Any]]
 
 
 def draw_modality(
@@ -30,33 +34,50 @@ def draw_modality(
     return tuple(figures[name] for name in FIGURES)
 
 
-def report_modality(scoreboard: pd.DataFrame, seed: int, budget: str, **evidence: Any) -> str:
-    """Renders the report of one modality."""
-    modality = str(scoreboard["modality"].iloc[0])
-    return render_report(scoreboard, [_evidence(modality, evidence)], _facts(seed, budget))
+def gather_evidence(modality: str) -> Callable[..., Files]:
+    """The node function of one modality."""
 
-
-def report_all(scoreboard: pd.DataFrame, seed: int, budget: str, **evidence: Any) -> str:
-    """Renders the report of all modalities."""
-    modalities = sorted({name.split("__", 1)[0] for name in evidence})
-    parts = [
-        _evidence(
-            modality, {n.split("__", 1)[1]: v for n, v in evidence.items() if n.startswith(f"{modality}__")}
+    def gather_figures_and_tables(
+        tasks: pd.DataFrame,
+        attrition: pd.DataFrame,
+        task_attrition: pd.DataFrame,
+        leakage_audit: pd.DataFrame,
+        **more: Any,
+    ) -> Files:
+        """Puts figures, accounts of losses, leakage audit and selection together for the reports."""
+        evidence = Evidence(
+            modality,
+            figures={name: more[f"figure_{name}"] for name in FIGURES},
+            tasks=tasks,
+            attrition=pd.concat([attrition, task_attrition], ignore_index=True),
+            audit=leakage_audit,
+            selection=gather(*(more[f"{lane}_selection"] for lane in LANE_NAMESPACES)),
         )
-        for modality in modalities
-    ]
+        return evidence_files(evidence)
+
+    return gather_figures_and_tables
+
+
+def report_modality(modality: str) -> Callable[..., str]:
+    """The node function of one modality."""
+
+    def render_report_of_modality(
+        scoreboard: pd.DataFrame, evidence: Snapshot, seed: int, budget: str
+    ) -> str:
+        """Renders the report of one kind of data as a self-contained page."""
+        return render_report(scoreboard, [_read(modality, evidence)], _facts(seed, budget))
+
+    return render_report_of_modality
+
+
+def report_all(scoreboard: pd.DataFrame, seed: int, budget: str, **evidence: Snapshot) -> str:
+    """Renders the report of all kinds of data as one self-contained page."""
+    parts = [_read(modality, evidence[modality]) for modality in sorted(evidence)]
     return render_report(scoreboard, parts, _facts(seed, budget))
 
 
-def _evidence(modality: str, tables: Mapping[str, Any]) -> Evidence:
-    return Evidence(
-        modality,
-        figures={name: tables[f"figure_{name}"] for name in FIGURES},
-        tasks=tables["tasks"],
-        attrition=pd.concat([tables["attrition"], tables["task_attrition"]], ignore_index=True),
-        audit=tables["leakage_audit"],
-        selection=gather(*(tables[f"{lane}_selection"] for lane in LANE_NAMESPACES)),
-    )
+def _read(modality: str, stored: Snapshot) -> Evidence:
+    return evidence_from(modality, stored.names(), stored.read)
 
 
 def _facts(seed: int, budget: str) -> dict[str, object]:

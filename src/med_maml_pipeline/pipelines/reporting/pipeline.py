@@ -5,14 +5,19 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES, MODALITIES
-from med_maml_pipeline.pipelines.reporting.nodes import draw_modality, report_all, report_modality
+from med_maml_pipeline.pipelines.reporting.nodes import (
+    draw_modality,
+    gather_evidence,
+    report_all,
+    report_modality,
+)
 from med_maml_pipeline.reports import FIGURES
 
 __all__ = ["create_pipeline"]
 
 
 def create_pipeline() -> Pipeline:
-    """Figures and a report per modality, and one report of all."""
+    """Figures, evidence and a report per modality, and one report of all."""
     nodes = [node for modality in MODALITIES for node in _nodes(modality)]
     return Pipeline([*nodes, _report_of_all()], tags="reporting")
 
@@ -33,8 +38,15 @@ def _nodes(modality: str) -> list[Node]:
             namespace=modality,
         ),
         Node(
-            report_modality,
-            {"scoreboard": f"{modality}_scoreboard", **_settings(), **_evidence(modality)},
+            gather_evidence(modality),
+            _behind_the_scoreboard(modality),
+            f"{modality}_evidence",
+            name="gather_evidence",
+            namespace=modality,
+        ),
+        Node(
+            report_modality(modality),
+            {"scoreboard": f"{modality}_scoreboard", "evidence": f"{modality}_evidence", **_settings()},
             f"{modality}_report",
             name="render_report",
             namespace=modality,
@@ -43,11 +55,8 @@ def _nodes(modality: str) -> list[Node]:
 
 
 def _report_of_all() -> Node:
-    evidence = {
-        f"{modality}__{argument}": dataset
-        for modality in MODALITIES
-        for argument, dataset in _evidence(modality).items()
-    }
+    """One dataset of each modality: the picture of the pipeline stays readable with all of them collapsed."""
+    evidence = {modality: f"{modality}_evidence" for modality in MODALITIES}
     return Node(
         report_all, {"scoreboard": "scoreboard", **_settings(), **evidence}, "report", name="render_report"
     )
@@ -57,7 +66,7 @@ def _settings() -> dict[str, str]:
     return {"seed": "params:seed", "budget": "params:budget"}
 
 
-def _evidence(modality: str) -> dict[str, str]:
+def _behind_the_scoreboard(modality: str) -> dict[str, str]:
     names = [
         *(f"figure_{name}" for name in FIGURES),
         *("tasks", "attrition", "task_attrition", "leakage_audit"),

@@ -34,7 +34,7 @@ def create_pipeline() -> Pipeline:
         make_truth,
         [*_SETTINGS, *(f"{modality}_sources" for modality in MODALITIES)],
         "synthetic_truth",
-        name="keep_generating_truth",
+        name="make_synthetic_truth",
     )
     return Pipeline([*map(_node, MODALITIES), truth], tags="synthetic_hospital")
 
