@@ -37,8 +37,8 @@ class Budget(_Block):
 
     draws_factor: int = Field(default=1, ge=1)
     max_validation_episodes: int = Field(default=20, ge=1)
-    meta_settings: int = Field(default=2, ge=1)
-    adapt_settings: int = Field(default=6, ge=1)
+    meta_settings: int = Field(default=1, ge=1)
+    adapt_settings: int = Field(default=4, ge=1)
 
 
 class LearnerBudget(_Block):
