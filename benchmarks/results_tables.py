@@ -25,7 +25,7 @@ from kedro.io import DataCatalog
 
 from med_maml_pipeline.learners.registry import LANES
 from med_maml_pipeline.metrics.best import best_of_ours
-from med_maml_pipeline.metrics.scores import PRIMARY_METRICS
+from med_maml_pipeline.metrics.primary import is_primary
 from med_maml_pipeline.modalities import MODALITIES
 from med_maml_pipeline.reports.wording import (
     estimate,
@@ -68,9 +68,8 @@ def best_rows(catalog: DataCatalog) -> pd.DataFrame:
         lanes = [catalog.load(f"{modality}_{lane}_selection") for lane in LANES]
         selection = pd.concat([lane for lane in lanes if len(lane)], ignore_index=True)
         board = catalog.load(f"{modality}_scoreboard")
-        boards.append(best_of_ours(board, selection, catalog.load(f"{modality}_tasks")))
-    rows = pd.concat([board for board in boards if len(board)], ignore_index=True)
-    return rows[rows["metric"].isin(PRIMARY_METRICS)]
+        boards.append(best_of_ours(board[is_primary(board)], selection, catalog.load(f"{modality}_tasks")))
+    return pd.concat([board for board in boards if len(board)], ignore_index=True)
 
 
 def markdown(rows: pd.DataFrame) -> str:
@@ -90,9 +89,10 @@ def fill(text: str, name: str, table: str) -> str:
 
 
 def _cells(row: Mapping[Any, Any]) -> Iterator[str]:
+    ways = None if pd.isna(row["n_way"]) else int(row["n_way"])
     yield row["source"]
     yield family_label(row["task_family"], row["protocol"])
-    yield support_label(row["support_size"], not pd.isna(row["n_shot"]))
+    yield support_label(row["support_size"], pd.notna(row["n_shot"]), ways)
     yield metric_label(row["metric"])
     yield _side(row["ours"], row["value"], row["ci_low"], row["ci_high"])
     yield _side(row["classical"], *(row[f"classical_{name}"] for name in ("value", "ci_low", "ci_high")))

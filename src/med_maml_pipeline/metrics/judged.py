@@ -8,7 +8,7 @@ from med_maml_pipeline.errors import ConfigurationError, MedMamlError
 from med_maml_pipeline.metrics.scores import METRICS, score_predictions
 from med_maml_pipeline.tasks.types import MetaSplit, TargetType
 
-__all__ = ["judged_predictions"]
+__all__ = ["episode_ways", "judged_predictions"]
 
 _TASK = ["problem", "fold", "task_id"]
 _LEARNER = ["problem", "fold", "learner"]
@@ -46,12 +46,17 @@ def judged_predictions(
     scores = scores.reindex(columns=list(METRICS)).reset_index()
     judged = predictions.drop(columns=["scores", "y"])
     judged = judged.merge(test[["episode_id", "support_size", "n_shot"]], on="episode_id", validate="m:1")
-    facts["n_way"] = facts["n_classes"].where(facts["ways"].isna(), facts["ways"]).astype("int64")
+    facts["n_way"] = episode_ways(facts)
     facts = facts[[*_TASK, "source", "family", "protocol", "regression", "n_way"]]
     judged = judged.merge(facts, on=_TASK, validate="m:1")
     spent = costs[[*_LEARNER, "seconds_meta_fit", "peak_memory_mib"]]
     judged = judged.merge(spent, on=_LEARNER, how="left", validate="m:1")
     return judged.merge(scores, on=["episode_id", "learner"], validate="1:1")
+
+
+def episode_ways(tasks: pd.DataFrame) -> pd.Series:
+    """Number of classes in an episode of each task ``[n]`` int64; 0 for numbers."""
+    return tasks["n_classes"].where(tasks["ways"].isna(), tasks["ways"]).astype("int64")
 
 
 def _same_episodes(predictions: pd.DataFrame, test: pd.DataFrame) -> None:

@@ -18,7 +18,6 @@ __all__ = [
     "CLASSIFICATION_METRICS",
     "LOWER_IS_BETTER",
     "METRICS",
-    "PRIMARY_METRICS",
     "REGRESSION_METRICS",
     "score_episode",
     "score_predictions",
@@ -37,9 +36,6 @@ CLASSIFICATION_METRICS = (
 )
 REGRESSION_METRICS = ("r2", "spearman", "mae")
 METRICS = CLASSIFICATION_METRICS + REGRESSION_METRICS
-
-PRIMARY_METRICS = ("auroc", "spearman")
-"""The metric a verdict is spoken on: one for classes, one for numbers."""
 
 LOWER_IS_BETTER = frozenset({"brier", "ece", "mae"})
 """Metrics of error. Differences stay value minus reference, so for these a negative difference is a gain."""

@@ -6,19 +6,19 @@ import pandas as pd
 
 from med_maml_pipeline.metrics.best import best_of_ours
 from med_maml_pipeline.metrics.choice import CLASSICAL_LANE
-from med_maml_pipeline.metrics.scores import PRIMARY_METRICS
+from med_maml_pipeline.metrics.primary import is_primary
 from med_maml_pipeline.metrics.verdict_line import Estimate, Outcome, Side, VerdictLine
 
 __all__ = ["Outcome", "VerdictLine", "verdict"]
 
 
 def verdict(scoreboard: pd.DataFrame, selection: pd.DataFrame, tasks: pd.DataFrame) -> list[VerdictLine]:
-    """One line per source, family, protocol and support size, on `PRIMARY_METRICS`.
+    """One line per source, family, protocol and support size, on the primary metric of the family.
 
     Arguments as for `best_of_ours`. Intervals are those of the scoreboard, one comparison at a time: among
     twenty ties one is expected to look like a difference.
     """
-    best = best_of_ours(scoreboard[scoreboard["metric"].isin(PRIMARY_METRICS)], selection, tasks)
+    best = best_of_ours(scoreboard[is_primary(scoreboard)], selection, tasks)
     return [_line(row) for _, row in best.iterrows()]
 
 
@@ -33,6 +33,7 @@ def _line(row: pd.Series) -> VerdictLine:
         support_size=int(row["support_size"]),
         per_class=bool(pd.notna(row["n_shot"])),
         metric=str(row["metric"]),
+        n_way=None if pd.isna(row["n_way"]) else int(row["n_way"]),
         n_tasks=int(row["n_tasks"]),
         ours=ours,
         classical=classical,

@@ -11,7 +11,12 @@ from med_maml_pipeline.metrics.choice import CLASSICAL_LANE
 
 __all__ = ["Estimate", "Outcome", "Side", "VerdictLine"]
 
-_METRIC_NAMES = {"auroc": "AUROC", "spearman": "Spearman correlation"}
+_METRIC_NAMES = {
+    "auroc": "AUROC",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "spearman": "Spearman correlation",
+}
 
 
 class Outcome(StrEnum):
@@ -61,7 +66,8 @@ class VerdictLine:
         modality / source / family / protocol: Which tasks.
         support_size: Examples in the support: per class where ``per_class``, else in all.
         per_class: How ``support_size`` counts.
-        metric: ``auroc`` or ``spearman``.
+        metric: The primary metric of the family.
+        n_way: Number of classes in an episode; None for numbers and where it varies.
         n_tasks: Test tasks with a defined value.
         ours: Our learner chosen on validation tasks; None where none was run or could be chosen.
         classical: The classical learner chosen there; None likewise.
@@ -76,6 +82,7 @@ class VerdictLine:
     support_size: int
     per_class: bool
     metric: str
+    n_way: int | None
     n_tasks: int
     ours: Side | None
     classical: Side | None
@@ -114,7 +121,8 @@ class VerdictLine:
     def _place(self) -> str:
         waiver = "" if self.protocol == "disjoint" else f" ({self.protocol} protocol)"
         unit = "per class" if self.per_class else "in all"
-        return f"{self.source}, {self.family}{waiver}, {self.support_size} examples {unit}"
+        ways = f", {self.n_way}-way" if self.n_way is not None and self.n_way > 2 else ""
+        return f"{self.source}, {self.family}{waiver}, {self.support_size} examples {unit}{ways}"
 
     def _lead(self) -> str:
         metric = _METRIC_NAMES[self.metric]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from med_maml_pipeline.errors import ConfigurationError
-from med_maml_pipeline.metrics.scores import PRIMARY_METRICS
+from med_maml_pipeline.metrics.primary import chance_level, is_primary
 from med_maml_pipeline.reports.style import lane_rank
-from med_maml_pipeline.reports.wording import family_label, source_label
+from med_maml_pipeline.reports.wording import family_label, source_label, support_label
 
 __all__ = ["ALL_FOLDS", "Group", "groups", "in_order", "largest", "need", "primary"]
 
@@ -60,6 +60,22 @@ class Group:
         """Whether support sizes count examples per class (else in all)."""
         return bool(self.rows["n_shot"].notna().any())
 
+    @property
+    def n_way(self) -> int | None:
+        """Number of classes in an episode; None for numbers and where it varies."""
+        ways = self.rows["n_way"].unique()
+        return None if len(ways) != 1 or pd.isna(ways[0]) else int(ways[0])
+
+    @property
+    def chance(self) -> float | None:
+        """What blind guessing reaches; None where that has no one value."""
+        return chance_level(self.metric, self.n_way)
+
+    @property
+    def support_label(self) -> str:
+        """The largest support size for people."""
+        return support_label(self.size, self.per_class, self.n_way)
+
 
 def need(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
     """Checks that a table has the columns that the report reads.
@@ -75,9 +91,8 @@ def need(frame: pd.DataFrame, columns: Sequence[str], name: str) -> None:
 
 
 def primary(scoreboard: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the primary metrics, over all folds."""
-    keep = scoreboard["metric"].isin(PRIMARY_METRICS) & (scoreboard["fold"].astype(str) == ALL_FOLDS)
-    return scoreboard[keep]
+    """Rows of the primary metric of their family, over all folds."""
+    return scoreboard[is_primary(scoreboard) & (scoreboard["fold"].astype(str) == ALL_FOLDS)]
 
 
 def largest(scoreboard: pd.DataFrame) -> pd.DataFrame:

@@ -47,7 +47,7 @@ def comparison_table(lines: Sequence[VerdictLine]) -> Table:
 def _row(line: VerdictLine) -> tuple[str, ...]:
     return (
         f"{line.source}\n{family_label(line.family, line.protocol)}",
-        f"{support_label(line.support_size, line.per_class)}\n{metric_label(line.metric)}",
+        f"{support_label(line.support_size, line.per_class, line.n_way)}\n{metric_label(line.metric)}",
         _side(line.ours),
         _side(line.classical),
         _stacked(estimate(*line.prior.value)) if line.prior else "not defined",

@@ -81,7 +81,7 @@ def _mention(line: VerdictLine) -> str:
         for side in (line.classical, line.prior)
         if side is not None
     ]
-    size = support_label(line.support_size, line.per_class)
+    size = support_label(line.support_size, line.per_class, line.n_way)
     place = f"{source_label(line.source, line.family, line.protocol)}, {size}"
     ours = f"{_names(line.ours)} {estimate(*line.ours.value)}" if line.ours else "no learner of ours"
     against = f" against {' and '.join(rivals)}" if rivals else ""

@@ -88,8 +88,8 @@ def embedded_json(content: object) -> str:
 
 def _cells(rows: pd.DataFrame) -> pd.DataFrame:
     support = [
-        support_label(size, pd.notna(shot))
-        for size, shot in zip(rows["support_size"], rows["n_shot"], strict=True)
+        support_label(size, pd.notna(shot), None if pd.isna(ways) else int(ways))
+        for size, shot, ways in zip(rows["support_size"], rows["n_shot"], rows["n_way"], strict=True)
     ]
     return pd.DataFrame(
         {

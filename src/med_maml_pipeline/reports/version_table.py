@@ -23,7 +23,7 @@ from med_maml_pipeline.reports.wording import (
 
 __all__ = ["compare_versions", "version_table"]
 
-_CELL = [*KEYS, "n_shot", "support_size", "fold", "learner", "lane"]
+_CELL = [*KEYS, "n_way", "n_shot", "support_size", "fold", "learner", "lane"]
 
 
 def compare_versions(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
@@ -71,10 +71,10 @@ def version_table(compared: pd.DataFrame, first: str, second: str) -> Table:
     table.add_column("episodes", no_wrap=True)
     place: list[str] = []
     for row in compared.to_dict("records"):
-        shots = None if pd.isna(row["n_shot"]) else row["n_shot"]
+        ways = None if pd.isna(row["n_way"]) else int(row["n_way"])
         heads = [
             source_label(row["source"], row["task_family"], row["protocol"]),
-            support_label(row["support_size"], shots is not None),
+            support_label(row["support_size"], pd.notna(row["n_shot"]), ways),
             metric_label(row["metric"]),
         ]
         if heads != place and place:

@@ -112,9 +112,16 @@ def source_label(source: str, family: str, protocol: str = "disjoint") -> str:
     return f"{source} · {family_label(family, protocol)}"
 
 
-def support_label(size: float, per_class: bool) -> str:
-    """``10 per class`` or ``50 in all``: how many labelled examples a learner saw of a task."""
-    return f"{size:g} per class" if per_class else f"{size:g} in all"
+def support_label(size: float, per_class: bool, n_way: float | None = None) -> str:
+    """``10 per class``, ``5 per class, 5-way`` or ``50 in all``: what a learner saw of a task.
+
+    Args:
+        size: Labelled examples.
+        per_class: How ``size`` counts.
+        n_way: Number of classes; blank where it varies or targets are numbers. Two go without saying.
+    """
+    ways = f", {n_way:g}-way" if n_way is not None and n_way > 2 else ""
+    return f"{size:g} per class{ways}" if per_class else f"{size:g} in all{ways}"
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -48,5 +48,7 @@ def curve_figure(
 
 def _panels(leading: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     for (source, family, protocol), rows in leading.groupby(["source", "family", "protocol"], sort=True):
-        size = support_label(rows["support_size"].max(), bool(rows["n_shot"].notna().any()))
+        ways = rows["n_way"].unique()
+        n_way = int(ways[0]) if len(ways) == 1 else None
+        size = support_label(rows["support_size"].max(), bool(rows["n_shot"].notna().any()), n_way)
         yield source_label(str(source), str(family), str(protocol)), size, rows

@@ -13,8 +13,8 @@ from med_maml_pipeline.metrics.choice import CLASSICAL_LANE, OUR_LANES
 from med_maml_pipeline.metrics.contest import Contest, Entry, contests
 from med_maml_pipeline.metrics.intervals import Interval, paired_difference
 from med_maml_pipeline.metrics.judged import judged_predictions
+from med_maml_pipeline.metrics.primary import primary_metric
 from med_maml_pipeline.metrics.references import chosen_entry
-from med_maml_pipeline.metrics.scores import PRIMARY_METRICS
 from med_maml_pipeline.reports.board import ALL_FOLDS
 from med_maml_pipeline.reports.figures.facets import Facet, Facets, absent
 from med_maml_pipeline.reports.style import NEUTRAL, lane_colour
@@ -87,13 +87,22 @@ def _forests(judged: pd.DataFrame, selection: pd.DataFrame, seed: int) -> Iterat
     whole = [contest for contest in contests(judged) if contest.fold == ALL_FOLDS]
     cell = [(one.source, one.family, one.protocol, one.regression) for one in whole]
     for contest, key in zip(whole, cell, strict=True):
-        sizes = [other.support_size for other, same in zip(whole, cell, strict=True) if same == key]
-        if contest.support_size != max(sizes):
+        family = [other for other, same in zip(whole, cell, strict=True) if same == key]
+        if contest.support_size != max(other.support_size for other in family):
             continue
         ours, classical = (_chosen(contest, selection, lanes) for lanes in (OUR_LANES, (CLASSICAL_LANE,)))
         if ours is None or classical is None:
             continue
-        yield _compare(contest, ours, classical, seed)
+        yield _compare(contest, _metric(family), ours, classical, seed)
+
+
+def _metric(family: Sequence[Contest]) -> str:
+    """The primary metric of one family, given its contests of all sizes."""
+    return primary_metric(
+        regression=family[0].regression,
+        ways=[contest.n_way for contest in family],
+        balanced=all(contest.n_shot is not None for contest in family),
+    )
 
 
 def _chosen(contest: Contest, selection: pd.DataFrame, lanes: tuple[str, ...]) -> Entry | None:
@@ -105,8 +114,7 @@ def _chosen(contest: Contest, selection: pd.DataFrame, lanes: tuple[str, ...]) -
     return replace(entry, lane=used.pop()) if len(used) == 1 else entry
 
 
-def _compare(contest: Contest, ours: Entry, classical: Entry, seed: int) -> _Forest:
-    metric = PRIMARY_METRICS[contest.regression]
+def _compare(contest: Contest, metric: str, ours: Entry, classical: Entry, seed: int) -> _Forest:
     place = contest.metrics.index(metric)
     own, other = ours.values[:, place], classical.values[:, place]
     names = contest.episodes["task_id"].to_numpy()
@@ -122,7 +130,7 @@ def _compare(contest: Contest, ours: Entry, classical: Entry, seed: int) -> _For
 
 def _facet(forest: _Forest) -> Facet:
     contest, count = forest.contest, len(forest.tasks)
-    size = support_label(contest.support_size, contest.n_shot is not None)
+    size = support_label(contest.support_size, contest.n_shot is not None, contest.n_way)
     ours, classical = (_names(entry) for entry in (forest.ours, forest.classical))
     return Facet(
         title=source_label(contest.source, contest.family, contest.protocol),

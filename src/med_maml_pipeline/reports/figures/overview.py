@@ -7,19 +7,20 @@ from collections.abc import Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
-from med_maml_pipeline.metrics.scores import PRIMARY_METRICS
+from med_maml_pipeline.metrics.primary import PRIMARY_METRICS
 from med_maml_pipeline.reports.board import Group, groups, largest, primary
 from med_maml_pipeline.reports.figures.facets import Facet, Facets, absent
 from med_maml_pipeline.reports.figures.lines import lines_of
-from med_maml_pipeline.reports.wording import estimate, metric_label, plain, support_label
+from med_maml_pipeline.reports.wording import estimate, metric_label, plain
 
 __all__ = ["overview_figure"]
 
 TITLE = "Every lane at the largest support size"
 CAPTION = (
-    "Left: the value of each lane's learner (chosen on validation tasks). Right: its difference to the best "
-    "classical learner on the same episodes; right of the dotted line is better, and an interval "
-    "that touches the line shows no difference. Bars are 95 % bootstrap intervals over tasks and supports."
+    "Left: the value of each lane's learner (chosen on validation tasks); the dotted line is blind guessing. "
+    "Right: its difference to the best classical learner on the same episodes; right of the dotted line is "
+    "better, and an interval that touches the line shows no difference. Bars are 95 % bootstrap intervals "
+    "over tasks and supports."
 )
 STEP_PX = 13  # between two lanes of one source
 LEFT_PX = 140
@@ -44,7 +45,7 @@ def overview_figure(scoreboard: pd.DataFrame) -> go.Figure:
         if (rows := [panel for panel in panels if panel.metric == metric])
     }
     if not by_metric:
-        return absent(TITLE, "The scoreboard has no AUROC and no Spearman row.")
+        return absent(TITLE, "The scoreboard has no row of a primary metric.")
     frames = []
     for metric, rows in by_metric.items():
         height = STEP_PX * sum(len(list(lines_of(row.rows))) + 2 for row in rows)
@@ -64,6 +65,8 @@ def _fill(facets: Facets, first: int, panels: Sequence[Group]) -> None:
     for panel in panels:
         lines = list(lines_of(panel.rows))
         ticks.append(place + (len(lines) - 1) / 2)
+        if panel.chance is not None:
+            facets.reference(first, [panel.chance] * 2, [place - 1.5, place + len(lines) + 0.5])
         for step, line in enumerate(lines):
             row = line.rows.iloc[0]
             for offset, columns in enumerate((_VALUE, _DIFFERENCE)):
@@ -72,18 +75,13 @@ def _fill(facets: Facets, first: int, panels: Sequence[Group]) -> None:
                 facets.add(first + offset, trace, legend=line.label, rank=line.rank)
         place += len(lines) + 2
     labels = [
-        "<br>".join(
-            (plain(panel.source), plain(panel.family_label), support_label(panel.size, panel.per_class))
-        )
-        for panel in panels
+        "<br>".join((plain(panel.source), plain(panel.family_label), panel.support_label)) for panel in panels
     ]
     span = [-1.5, place - 0.5]
     for offset in (0, 1):
         facets.axis(first + offset, "y", tickvals=ticks, ticktext=labels, range=span[::-1])
         facets.axis(first + offset, "x", tickformat=".2f", nticks=6, tickangle=0)
     facets.reference(first + 1, [0, 0], span)
-    if panels[0].metric == "auroc":
-        facets.reference(first, [0.5, 0.5], span)
 
 
 def _dot(row: pd.Series, columns: tuple[str, str, str], place: float) -> go.Scatter:

@@ -16,7 +16,7 @@ __all__ = ["support_figure"]
 TITLE = "What more labelled examples are worth"
 CAPTION = (
     "One line per lane: its learner chosen on validation tasks; controls each have their own. "
-    "Bands are 95 % bootstrap intervals over tasks and supports. "
+    "Bands are 95 % bootstrap intervals over tasks and supports; the dotted line is blind guessing. "
     "A lane that adapts well rises faster than the flat zero-shot prior."
 )
 
@@ -32,7 +32,7 @@ def support_figure(scoreboard: pd.DataFrame) -> go.Figure:
     """
     panels = list(groups(primary(scoreboard)))
     if not panels:
-        return absent(TITLE, "The scoreboard has no AUROC and no Spearman row.")
+        return absent(TITLE, "The scoreboard has no row of a primary metric.")
     facets = Facets(
         TITLE,
         CAPTION,
@@ -52,8 +52,8 @@ def support_figure(scoreboard: pd.DataFrame) -> go.Figure:
 
 def _fill(facets: Facets, number: int, panel: Group) -> None:
     sizes = sorted(panel.rows["support_size"].unique())
-    if panel.metric == "auroc":
-        facets.reference(number, [sizes[0], sizes[-1]], [0.5, 0.5])
+    if panel.chance is not None:
+        facets.reference(number, [sizes[0], sizes[-1]], [panel.chance] * 2)
     for line in lines_of(panel.rows):
         facets.add(number, _band(line), legend=line.label, swatch=False)
         facets.add(number, _curve(line), legend=line.label, rank=line.rank)
