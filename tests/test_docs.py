@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -23,6 +23,7 @@ PAGES = sorted(
         *REPO.glob("src/*/*/*/README.md"),
     ]
 )
+FORMATS = get_args(get_args(SourceSpec)[0])
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -57,7 +58,7 @@ def test_examples_of_sources_are_valid(page):
 
 def test_the_readme_shows_every_format():
     shown = {entry["format"] for document in _blocks("README.md") for _, entry in _sources(document)}
-    assert shown == {"meds", "table", "tables", "hourly", "smiles"}
+    assert shown == {get_args(kind.model_fields["format"].annotation)[0] for kind in FORMATS}
 
 
 def test_examples_of_parameters_are_valid():
