@@ -21,8 +21,8 @@ types: $(READY)
 unit: $(READY)
 	$(BIN)/pytest -n 2 --dist worksteal
 
-viz: $(READY)  ## the pipeline in the browser
-	$(BIN)/kedro viz run
+viz: $(READY)  ## the pipeline, its figures and tables in the browser; opens no connection
+	$(BIN)/kedro look
 
 clean:  ## the environment and all caches; never data
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,6 +1,6 @@
-"""Commands of the project beside Kedro's own: ``scoreboard``, ``lineage``, ``stale``, ``rerun``, ``prune``.
+"""Commands of the project: ``scoreboard``, ``lineage``, ``stale``, ``rerun``, ``prune``, ``look``.
 
-Kedro adds the commands of `cli` to its own and takes `run` for ``python -m med_maml_pipeline``.
+Kedro adds the commands of `cli` to its own, and takes `run` for ``python -m med_maml_pipeline``.
 """
 
 from __future__ import annotations
@@ -143,3 +143,21 @@ def prune(project: ProjectMetadata, keep: int, dry_run: bool) -> None:
     from med_maml_pipeline.project_commands import prune_data
 
     prune_data(project.project_path, keep, dry_run=dry_run)
+
+
+@cli.command(cls=_Command)
+@env_option
+@click.option("--port", default=4141, show_default=True, help="Port on this machine.")
+@click.option("--browser/--no-browser", default=True, help="Open the page in the browser.")
+@click.pass_obj
+def look(project: ProjectMetadata, env: str | None, port: int, browser: bool) -> None:
+    """Look at the pipeline, its figures and its tables in the browser.
+
+    Builds the page of Kedro-Viz from what the latest runs left and serves it to this machine alone, until
+    Ctrl-C. No connection to elsewhere is opened; `kedro viz run` asks the package index for its version.
+
+    Example: `kedro look --env public`.
+    """
+    from med_maml_pipeline.project_commands import show_pipeline
+
+    show_pipeline(project.project_path, env, port, open_browser=browser)

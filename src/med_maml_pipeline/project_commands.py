@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from med_maml_pipeline.validation import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["command_file", "prune_data", "show_lineage", "show_scoreboard", "show_stale"]
+__all__ = ["command_file", "prune_data", "show_lineage", "show_pipeline", "show_scoreboard", "show_stale"]
 
 _SCOREBOARD = "scoreboard"
 
@@ -65,6 +66,33 @@ def show_lineage(path: Path, env: str | None, dataset: str, version: str) -> Non
     project = open_project(path, env)
     found = project.version(dataset, version)
     terminal_console().print(lineage_tree(origin_of(dataset, found, project.history)), highlight=False)
+
+
+def show_pipeline(path: Path, env: str | None, port: int, *, open_browser: bool) -> None:
+    """Serves the pipeline's page until Ctrl-C.
+
+    Args:
+        path: Folder of the project.
+        env: Environment.
+        port: Port on this machine.
+        open_browser: Whether to open it in the browser.
+
+    Raises:
+        ConfigurationError: the port is taken.
+        MedMamlError: Kedro-Viz could not build the page.
+    """
+    import webbrowser
+
+    from med_maml_pipeline.pipeline_page import build_page, page_server
+
+    console = terminal_console()
+    with page_server(build_page(path, env), port) as server:
+        address = f"http://{server.server_address[0]!s}:{server.server_address[1]}/"
+        console.print(f"The pipeline: {address} (until Ctrl-C)", highlight=False)
+        if open_browser:
+            webbrowser.open(address)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
 
 
 def show_stale(path: Path, env: str | None, params: Mapping[str, Any]) -> bool:

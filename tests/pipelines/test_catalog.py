@@ -67,7 +67,7 @@ def test_patient_level_data_has_no_preview(environment):
     config = _catalog_config(environment)
     found = 0
     for name, entry in config.items():
-        if name.endswith(PATIENT_LEVEL) or name.startswith("synthetic_"):
+        if name.endswith(PATIENT_LEVEL):
             found += 1
             assert entry["metadata"]["kedro-viz"]["preview"] is False, name
     assert found >= len(PATIENT_LEVEL)

@@ -31,7 +31,7 @@ def _words(result: Result) -> str:
 
 def test_kedros_own_run_is_left_as_it_is() -> None:
     assert run is kedro_run
-    assert set(cli.commands) == {"scoreboard", "lineage", "stale", "rerun", "prune"}
+    assert set(cli.commands) == {"scoreboard", "lineage", "stale", "rerun", "prune", "look"}
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))

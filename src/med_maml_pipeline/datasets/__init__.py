@@ -9,6 +9,7 @@ from med_maml_pipeline.datasets.files import (
 )
 from med_maml_pipeline.datasets.multi_source import MultiSourceDataset, SourceSet
 from med_maml_pipeline.datasets.snapshot import Parts, Snapshot, SnapshotDataset
+from med_maml_pipeline.datasets.synthetic import SyntheticDataset
 from med_maml_pipeline.datasets.user_file import UserFileDataset
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "Snapshot",
     "SnapshotDataset",
     "SourceSet",
+    "SyntheticDataset",
     "UserFileDataset",
 ]

@@ -17,7 +17,14 @@ from med_maml_pipeline.datasets.manifest import sha256_of
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-__all__ = ["CsvDataset", "HtmlDataset", "JsonDataset", "ParquetDataset", "PlotlyDataset"]
+__all__ = [
+    "CsvDataset",
+    "HtmlDataset",
+    "JsonDataset",
+    "ParquetDataset",
+    "PlotlyDataset",
+    "table_preview",
+]
 
 _Data = TypeVar("_Data")
 
@@ -45,7 +52,7 @@ class CsvDataset(_FileDataset[pd.DataFrame]):
 
     def preview(self, nrows: int = 40) -> TablePreview:
         """The first rows, for Kedro-Viz."""
-        return _table_preview(self.load(), nrows)
+        return table_preview(self.load(), nrows)
 
 
 class ParquetDataset(_FileDataset[pd.DataFrame]):
@@ -55,7 +62,7 @@ class ParquetDataset(_FileDataset[pd.DataFrame]):
 
     def preview(self, nrows: int = 40) -> TablePreview:
         """The first rows, for Kedro-Viz."""
-        return _table_preview(self.load(), nrows)
+        return table_preview(self.load(), nrows)
 
     def _read(self, path: Path) -> pd.DataFrame:
         return read_content(path, self._suffix).to_pandas()
@@ -97,7 +104,8 @@ class PlotlyDataset(AtomicDataset["Figure", "Figure"]):
         return from_json(path.read_text(encoding="utf-8"))
 
 
-def _table_preview(table: pd.DataFrame, nrows: int) -> TablePreview:
+def table_preview(table: pd.DataFrame, nrows: int) -> TablePreview:
+    """The first ``nrows`` rows as Kedro-Viz takes them: missing cells are None, arrays lists."""
     head = (
         table.head(nrows)
         .map(lambda cell: cell.tolist() if isinstance(cell, np.ndarray) else cell)
