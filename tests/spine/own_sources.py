@@ -1,7 +1,8 @@
-"""A user's own hospital, table and assays: files and YAML, no Python. The data carry canaries.
+"""A user's own data of every kind: files and YAML, no Python. The data carry canaries.
 
-Nobody may ever read the canaries again: identifiers, free text, file names, rare levels and codes, names of
-molecules, strings that are no SMILES.
+Nobody may ever read the canaries again: identifiers, free text, file names, notes inside files, rare levels
+and codes, names of molecules and samples, strings that are no SMILES. Pictures are in `own_pictures`,
+expression in `own_samples`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import own_pictures
+import own_samples
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +24,12 @@ from med_maml_pipeline.synthetic import SyntheticHospitalSettings, write_ehr, wr
 FIRST_SUBJECT = 7_709_130_000
 LAB_VALUE = 31337.4242
 CANARIES = ("kanarie", str(FIRST_SUBJECT)[:6], "31337.4")
+SOURCES = {
+    "ehr": {"my_hospital", "my_clinic"},
+    "molecules": {"my_assays"},
+    "imaging": {"my_pictures", "my_arrays"},
+    "expression": {"my_cohort", "my_studies"},
+}
 SETTINGS = SyntheticHospitalSettings(n_patients=240, patients_per_shard=120, n_molecules=200, n_assays=60)
 
 CATALOG = """
@@ -62,6 +71,7 @@ molecules_sources:
           group_split: [0.5, 0.2, 0.3]
           support: {rule: balanced, sizes: [3], draws: 1, max_query: 40}
 """
+CATALOG += own_pictures.CATALOG + own_samples.CATALOG
 
 
 def own_sources(project: SpineProject) -> SpineProject:
@@ -75,6 +85,10 @@ def own_sources(project: SpineProject) -> SpineProject:
     _write_meds(raw / "export" / "data")
     _write_table(raw / "clinic.csv")
     _write_assays(raw / "assays.csv")
+    own_pictures.write_pictures(raw / "pictures")
+    own_pictures.write_arrays(raw / "arrays")
+    own_samples.write_cohort(raw / "cohort.h5ad")
+    own_samples.write_studies(raw / "studies", LAB_VALUE)
     return project
 
 

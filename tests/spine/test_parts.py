@@ -12,13 +12,14 @@ import pytest
 from spine_project import SpineProject
 
 from med_maml_pipeline.learners.registry import LANES
+from med_maml_pipeline.modalities import MODALITIES
 
 
 def test_a_stage_alone_uses_what_is_there(copy: SpineProject) -> None:
     outcome = copy.run("--pipelines", "evaluation")
     assert outcome.code == 0, outcome.output
     first, second = copy.records()
-    assert set(second["saved"]) == {"ehr_scoreboard", "molecules_scoreboard", "scoreboard"}
+    assert set(second["saved"]) == {"scoreboard", *(f"{modality}_scoreboard" for modality in MODALITIES)}
     assert second["loaded"]["ehr_maml_predictions"] == first["run_id"]
     old, new = (path.read_bytes() for path in copy.versions("scoreboard"))
     assert old == new

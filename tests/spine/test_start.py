@@ -9,7 +9,7 @@ import sys
 import pytest
 from spine_project import SpineProject
 
-HEAVY = ("torch", "rdkit", "matplotlib", "sklearn", "anndata", "captum")
+HEAVY = ("torch", "rdkit", "matplotlib", "sklearn", "anndata", "skimage", "captum")
 
 
 def _loaded(project: SpineProject, *arguments: str) -> tuple[str, set[str]]:
