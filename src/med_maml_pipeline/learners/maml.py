@@ -153,13 +153,7 @@ class Maml:
 
         def losses_at(step: int) -> Iterator[Tensor]:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
-            perturbed = perturbation(
-                inputs.image,
-                input_dropout=options.input_dropout,
-                augment=options.augment,
-                seed=seed,
-                step=step,
-            )
+            perturbed = perturbation(inputs.image, options, seed, step)
             for drawn_batch in batches(inputs, drawn, options.device):
                 batch = perturbed(drawn_batch)
                 # The second-order graph of a convolutional network is large: one task at a time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from med_maml_pipeline.learners.episode_batches import InputDropout, TypedBatch
 from med_maml_pipeline.learners.views import turned
 from med_maml_pipeline.tasks.types import ImageShape
 
-__all__ = ["PictureAugmentation", "perturbation"]
+__all__ = ["PerturbationOptions", "PictureAugmentation", "perturbation"]
 
 _JITTER = 0.1  # deviation of contrast and of each channel's brightness, in units of half the range
 
@@ -58,18 +59,29 @@ class PictureAugmentation:
         return (planes * contrast + brightness).flatten(1)
 
 
+class PerturbationOptions(Protocol):
+    """Settings that say how: see `perturbation`."""
+
+    @property
+    def input_dropout(self) -> float:
+        """Share of columns hidden; not for pictures."""
+
+    @property
+    def augment(self) -> bool:
+        """Whether to augment; for pictures only."""
+
+
 def perturbation(
-    image: ImageShape | None, *, input_dropout: float, augment: bool, seed: int, step: int
+    image: ImageShape | None, options: PerturbationOptions, seed: int, step: int
 ) -> Perturbation:
     """What to do to the batch of one update: hide columns of rows, or augment pictures.
 
     Args:
         image: Shape of the pictures; None where inputs are rows of numbers.
-        input_dropout: Share of columns hidden; not for pictures.
-        augment: Whether to augment; for pictures only.
+        options: Settings of the learner.
         seed: Seed of the learner.
         step: Update.
     """
     if image is None:
-        return InputDropout(input_dropout, seed, step)
-    return PictureAugmentation(image, seed, step) if augment else lambda batch: batch
+        return InputDropout(options.input_dropout, seed, step)
+    return PictureAugmentation(image, seed, step) if options.augment else lambda batch: batch
