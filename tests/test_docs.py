@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +13,11 @@ import yaml
 from pydantic import TypeAdapter
 
 from med_maml_pipeline.config import Parameters, parse_parameters
+from med_maml_pipeline.learners.maml import MamlTraining
+from med_maml_pipeline.learners.pretraining import Pretraining
+from med_maml_pipeline.learners.prior import PriorTraining
+from med_maml_pipeline.learners.protonet import ProtoNetTraining
+from med_maml_pipeline.learners.registry import LEARNERS, get_learner
 from med_maml_pipeline.sources.spec import SourceSpec
 
 REPO = Path(__file__).resolve().parents[1]
@@ -69,6 +75,31 @@ def test_examples_of_parameters_are_valid():
 def test_every_parameter_is_explained():
     text = (REPO / "docs" / "parameters.md").read_text(encoding="utf-8")
     assert not [name for name in Parameters.model_fields if f"`{name}`" not in text]
+
+
+@pytest.mark.parametrize("training", [MamlTraining, ProtoNetTraining, Pretraining, PriorTraining])
+def test_every_setting_of_meta_training_is_explained(training):
+    text = (REPO / "docs" / "parameters.md").read_text(encoding="utf-8")
+    assert not [field.name for field in fields(training) if f"`{field.name}`" not in text]
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_what_is_chosen_for_pictures_is_explained(name):
+    text = (REPO / "docs" / "learners.md").read_text(encoding="utf-8")
+    learner = get_learner(name)
+    assert f"`{name}`" in text
+    for grid in (getattr(learner, "picture_meta_grid", ()), getattr(learner, "picture_grid", ())):
+        keys = {key for settings in grid for key in settings}
+        varied = {key for key in keys if len({settings.get(key) for settings in grid}) > 1}
+        assert not [key for key in varied if f"`{key}`" not in text]
+
+
+@pytest.mark.parametrize("room", ["", "learners"])
+def test_the_architecture_names_every_file(room):
+    text = (REPO / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names = [path.name for path in (REPO / "src" / "med_maml_pipeline" / room).glob("*.py")]
+    named = [name for name in names if f"`{name}`" in text or f"`{name.removesuffix('.py')}`" in text]
+    assert sorted({*names} - {*named}) == ["__init__.py"]
 
 
 @pytest.mark.parametrize("name", ["embedded", "public"])

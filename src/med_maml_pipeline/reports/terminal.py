@@ -52,7 +52,7 @@ def terminal_scoreboard(scoreboard: pd.DataFrame) -> Table:
         caption="Research use only, not a medical device.",
         box=SIMPLE_HEAD,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=0,  # the column dividers are blanks, and values end in one
     )
     table.add_column("source\nfamily", max_width=22, overflow="fold")
     table.add_column("support\nmetric", no_wrap=True)
