@@ -24,6 +24,17 @@ socket.create_connection(server.getsockname(), timeout=1)
 print("loopback is open")
 """
 
+WORKERS = f"""
+from functools import partial
+from med_maml_pipeline.learners.workers import run_jobs
+from med_maml_pipeline.sources.place import Place
+from med_maml_pipeline.sources.worker_batches import Workers
+attempt = partial(exec, {ATTEMPT!r})
+with Workers(2, Place("source", "here")) as workers:
+    list(workers.map(attempt, [{{}}, {{}}]))
+list(run_jobs(attempt, [{{}}, {{}}], 2))
+"""
+
 
 def test_a_child_process_cannot_reach_out_and_is_found_out(tmp_path: Path) -> None:
     log = tmp_path / "attempts.log"
@@ -37,6 +48,13 @@ def test_a_child_process_cannot_reach_out_and_is_found_out(tmp_path: Path) -> No
     assert done.stdout.count("no network here") == 3
     assert done.stdout.endswith("loopback is open\n")
     assert len(log.read_text().splitlines()) == 3
+
+
+def test_workers_that_decode_pictures_or_train_are_guarded_too(tmp_path: Path) -> None:
+    log = tmp_path / "attempts.log"
+    environment = {**os.environ, "NETWORK_LOG": str(log)}
+    subprocess.run([sys.executable, "-c", WORKERS], env=environment, capture_output=True, check=True)
+    assert len(log.read_text().splitlines()) == 3 * 4
 
 
 def test_this_process_is_guarded_too() -> None:
