@@ -11,6 +11,8 @@ import plotly.graph_objects as go
 
 from med_maml_pipeline.metrics.scoreboard import build_scoreboard
 from med_maml_pipeline.reports import Evidence, draw_figures
+from med_maml_pipeline.reports.figures import contact_sheet, heat_map
+from med_maml_pipeline.reports.showcase import Collection
 
 LANES = {
     "maml": "optimisation",
@@ -49,6 +51,8 @@ class Family:
     regression: bool = False
     protocol: str = "disjoint"
     prior: bool = True
+    classes: tuple[int, ...] = (2,)
+    """Numbers of classes of the tasks, in turn."""
 
 
 FAMILIES = {
@@ -62,7 +66,20 @@ FAMILIES = {
         Family("toxcast", "assay", 10, sizes=(5, 32)),
         Family("tox21", "assay", 3, sizes=(1, 10), protocol="published"),
     ),
+    "imaging": (
+        Family("chula_rbc12", "cell_class", 3, folds=3, sizes=(1, 5), prior=False, classes=(4,)),
+        Family("ham10000", "collection", 4, sizes=(1, 5), prior=False, classes=(5,)),
+    ),
+    "expression": (Family("gene_expression", "study", 4, sizes=(2, 5), prior=False, classes=(2, 3, 4)),),
 }
+
+CROWD = (
+    *(Family(f"hospital_{number:02d}_collection", "diagnosis", 3, sizes=(1, 5), prior=False, classes=(5,))
+      for number in range(12)),
+    Family("gene_expression_omnibus", "study", 4, folds=4, sizes=(2, 5), prior=False, classes=(2, 3)),
+    Family("a_source_with_a_long_name", "side_effect_published", 3, sizes=(1,), protocol="published"),
+)  # fmt: skip
+"""As many sources as a public run may have, names of all lengths."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +113,8 @@ def _family(one: Family, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
         for number in range(one.tasks):
             task_id = f"{one.source}/main/{one.family}/{one.protocol}_label_{number:02d}"
             split = "test" if one.folds == 1 or number == fold else "train"
-            tasks.append(_task(one, problem, fold, task_id, split, rng))
+            classes = one.classes[number % len(one.classes)]
+            tasks.append(_task(one, problem, fold, task_id, split, classes, rng))
             if split != "test":
                 continue
             hardness = rng.normal(0, 0.3, size=len(LANES))
@@ -120,7 +138,7 @@ def _family(one: Family, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
                             **rows,
                         }
                     )
-                    predictions += _predictions(one, key, learners, hardness, size, rng)
+                    predictions += _predictions(one, key, learners, hardness, size, classes, rng)
         for learner in learners:
             costs.append(
                 {
@@ -153,7 +171,7 @@ def _family(one: Family, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
 
 
 def _task(
-    one: Family, problem: str, fold: int, task_id: str, split: str, rng: np.random.Generator
+    one: Family, problem: str, fold: int, task_id: str, split: str, classes: int, rng: np.random.Generator
 ) -> dict[str, object]:
     return {
         "problem": problem,
@@ -163,8 +181,8 @@ def _task(
         "table": "main",
         "family": one.family,
         "label": task_id.rsplit("/", 1)[1],
-        "target_type": "regression" if one.regression else "binary",
-        "n_classes": 0 if one.regression else 2,
+        "target_type": "regression" if one.regression else "binary" if classes == 2 else "multiclass",
+        "n_classes": 0 if one.regression else classes,
         "ways": pd.NA,
         "meta_split": split,
         "protocol": one.protocol,
@@ -186,8 +204,11 @@ def _predictions(
     learners: list[str],
     hardness: np.ndarray,
     size: int,
+    classes: int,
     rng: np.random.Generator,
 ) -> list[dict[str, object]]:
+    if classes > 2:
+        return _class_predictions(key, learners, hardness, size, classes, rng)
     y = rng.normal(size=40) if one.regression else (rng.random(40) < 0.3).astype(float)
     y[:2] = (0, 1)
     rows = []
@@ -200,6 +221,25 @@ def _predictions(
         rows.append(
             {**key, "learner": name, "lane": LANES[name], "scores": scores, "y": y, "seconds_adapt": 0.0123}
         )
+    return rows
+
+
+def _class_predictions(
+    key: Mapping[str, object],
+    learners: list[str],
+    hardness: np.ndarray,
+    size: int,
+    classes: int,
+    rng: np.random.Generator,
+) -> list[dict[str, object]]:
+    y = np.arange(40) % classes
+    rows = []
+    for name in learners:
+        luck = 0.4 * hardness[list(LANES).index(name)]
+        skill = max(SKILL[name] * (0.9 + 0.4 * np.log10(size)) + luck, 0.05)
+        scores = (2 * skill * np.eye(classes)[y] + rng.normal(0, 1, size=(40, classes))).reshape(-1)
+        facts = {"learner": name, "lane": LANES[name], "seconds_adapt": 0.0123}
+        rows.append({**key, **facts, "scores": scores, "y": y.astype(float)})
     return rows
 
 
@@ -260,7 +300,39 @@ class Reported:
     def evidence(self) -> Evidence:
         """What the report gets."""
         run = self.run
-        return Evidence(run.modality, self.figures, run.tasks, run.attrition, run.audit, run.selection)
+        tables = (run.tasks, run.attrition, run.audit, run.selection)
+        return Evidence(run.modality, self.figures, *tables, gallery=gallery(run.modality))
+
+
+def gallery(modality: str) -> go.Figure | None:
+    """Examples as the embedded hospital has them, drawn from a seed; None for other modalities."""
+    rng = np.random.default_rng(0)
+    shape = {"slides": (3, 32, 32), "scans": (1, 32, 32)}
+    if modality == "imaging":
+        sheets = [collection(name, rng, pixels=size) for name, size in shape.items()]
+        return contact_sheet("Pictures by class and site", sheets)
+    if modality == "expression":
+        return heat_map("Expression by class and site", collection("cohort", rng))
+    return None
+
+
+def collection(
+    label: str, rng: np.random.Generator, pixels: tuple[int, int, int] | None = None
+) -> Collection:
+    """Two hundred examples of fifteen classes at three sites."""
+    numbers = np.arange(200)
+    coarse = rng.integers(0, 256, (200, 3, 4, 4), dtype=np.uint8)
+    coarse = rng.integers(0, 256, (200, 3, 4, 4), dtype=np.uint8)
+    classes = np.array([f"NORMAL_organ_{number:02d}" for number in range(15)])[numbers % 15]
+    return Collection(
+        label=label,
+        classes=classes,
+        sites=np.array(["A", "B", "C"])[numbers % 7 % 3],
+        features=() if pixels else tuple(f"GENE{number:04d}" for number in range(60)),
+        x=np.zeros((200, 0), np.float32) if pixels else rng.normal(size=(200, 60)).astype(np.float32),
+        pixels=coarse.repeat(8, axis=2).repeat(8, axis=3)[:, : pixels[0]] if pixels else None,
+        unit="log2 CPM",
+    )
 
 
 def scored(run: Run) -> pd.DataFrame:

@@ -1,9 +1,10 @@
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from fabricated_run import LANES, Family, drawn, fabricate, scored
+from fabricated_run import CROWD, LANES, Family, drawn, fabricate, scored
 
 from med_maml_pipeline.reports import FIGURES, draw_figures
 from med_maml_pipeline.reports.figures import learning_figure, overview_figure, support_figure
@@ -11,7 +12,7 @@ from med_maml_pipeline.reports.leaders import mark_leaders
 from med_maml_pipeline.reports.style import LANE_COLOURS
 from med_maml_pipeline.reports.wording import learner_label
 
-MODALITIES = ("ehr", "molecules")
+MODALITIES = ("ehr", "molecules", "imaging", "expression")
 EVERY = [(modality, name) for modality in MODALITIES for name in FIGURES]
 
 
@@ -59,6 +60,37 @@ def test_a_lane_has_one_colour_in_all_figures(reported):
                     colour = trace.line.color or trace.marker.color
                     seen.setdefault(names[trace.name], set()).add(colour)
     assert seen == {lane: {LANE_COLOURS[lane]} for lane in set(LANES.values())}
+
+
+def test_chance_is_drawn_where_it_has_one_value(reported):
+    def levels(modality):
+        figure = reported[modality].figures["support"]
+        return [trace.y[0] for trace in figure.data if trace.line.dash == "dot" and trace.name is None]
+
+    assert levels("imaging") == [0.25, 0.2]
+    assert levels("expression") == [0.5]  # two, three and four classes: AUROC
+    assert levels("ehr") == [0.5, 0.5, 0.5]  # none for Spearman
+    overview = reported["imaging"].figures["overview"]
+    assert {t.x[0] for t in overview.data if t.line.dash == "dot"} == {0.25, 0.2, 0}
+
+
+def test_ways_stand_beside_the_support(reported):
+    text = reported["imaging"].figures["forest"].to_json()
+    assert "5 per class, 4-way" in text
+    assert "5 per class, 5-way" in text
+    assert "difference in Accuracy" in text
+    assert "-way" not in reported["expression"].figures["forest"].to_json()
+
+
+def test_long_titles_and_labels_are_broken_into_lines():
+    run = fabricate("imaging", CROWD)
+    for name, figure in drawn(run, scored(run)).items():
+        heads = [note.text for note in figure.layout.annotations]
+        plain = [re.sub("</?b>", "", line) for head in heads for line in head.split("<br>")]
+        assert max(map(len, plain)) <= 48, name
+        assert figure.layout.meta["title"] >= 15 * max(head.count("<br>") + 1 for head in heads)
+    overview = drawn(run, scored(run))["overview"]
+    assert max(len(line) for tick in overview.layout.yaxis.ticktext for line in tick.split("<br>")) <= 20
 
 
 def test_support_figure_draws_the_scoreboard(reported):

@@ -1,12 +1,13 @@
 import pandas as pd
 
+from med_maml_pipeline.reports.inputs import inputs_told
 from med_maml_pipeline.reports.losses import losses
 from med_maml_pipeline.reports.tables import attrition_table, audit_table, selection_table, task_table
 
 
 def test_tasks_of_several_folds_count_once(reported):
     run = reported["ehr"].run
-    heart = [row for row in task_table(run.tasks).rows if row[0] == "heart_disease_4site"]
+    heart = [row for row in task_table("ehr", run.tasks).rows if row[0] == "heart_disease_4site"]
     assert [(row[3], row[5]) for row in heart] == [("train", "4"), ("test", "4")]
     part = run.tasks[(run.tasks["source"] == "heart_disease_4site") & (run.tasks["meta_split"] == "test")]
     assert heart[1][6] == f"{part['n_examples'].mean():,.0f}"
@@ -14,9 +15,31 @@ def test_tasks_of_several_folds_count_once(reported):
 
 def test_it_is_said_which_tables_share_columns_and_which_are_ranked(reported):
     tasks = reported["ehr"].run.tasks.assign(shared_inputs=lambda t: t["source"] != "heart_disease_4site")
-    said = {row[0]: row[4] for row in task_table(tasks).rows}
-    assert said.pop("heart_disease_4site") == "ranked on each support"
-    assert set(said.values()) == {"same columns"}
+    said = {row[0]: row[4] for row in task_table("ehr", tasks).rows}
+    assert said.pop("heart_disease_4site") == "32 columns, ranked on each support"
+    assert set(said.values()) == {"the same columns"}
+    same, ranked = inputs_told("ehr", tasks)
+    assert same.startswith(
+        "The tables of problems icu_demo_yaib_outcome (1), icu_demo_yaib_outcome_value (1) and"
+    )
+    assert "have the same columns, centred and scaled on meta-training examples" in same
+    assert ranked.startswith(
+        "The tables of problem heart_disease_4site_site (1) differ in their columns: networks"
+    )
+    assert "read 32 inputs, the columns most associated with the label on each support" in ranked
+
+
+def test_pictures_share_their_size_and_samples_their_genes(reported):
+    (pictures,) = inputs_told("imaging", reported["imaging"].run.tasks)
+    assert "have pictures of the same size and number of channels: networks read the pixels" in pictures
+    assert {row[4] for row in task_table("imaging", reported["imaging"].run.tasks).rows} == {
+        "pictures of one size"
+    }
+    tasks = reported["expression"].run.tasks
+    assert "have the same genes" in inputs_told("expression", tasks)[0]
+    (apart,) = inputs_told("expression", tasks.assign(shared_inputs=False))
+    assert "networks read 32 inputs, the genes most associated with the label on each support" in apart
+    assert inputs_told("expression", tasks.iloc[:0]) == ()
 
 
 def test_attrition_keeps_its_order_and_numbers(reported):

@@ -36,7 +36,7 @@ def test_differences_are_second_minus_first(board: pd.DataFrame) -> None:
     defined = compared["first"].notna()
     assert compared.loc[defined, "difference"].to_numpy() == pytest.approx(shift[defined])
     assert set(compared["episodes"]) == {"same"}
-    assert set(compared["metric"]) == {"auroc", "spearman"}
+    assert set(compared["metric"]) == {"auroc", "accuracy", "spearman"}
     assert not compared.duplicated(["source", "task_family", "metric", "support_size", "learner"]).any()
     text = _text(compared)
     assert "+.125" in text

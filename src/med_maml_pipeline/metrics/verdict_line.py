@@ -121,8 +121,9 @@ class VerdictLine:
     def _place(self) -> str:
         waiver = "" if self.protocol == "disjoint" else f" ({self.protocol} protocol)"
         unit = "per class" if self.per_class else "in all"
+        examples = "example" if self.support_size == 1 else "examples"
         ways = f", {self.n_way}-way" if self.n_way is not None and self.n_way > 2 else ""
-        return f"{self.source}, {self.family}{waiver}, {self.support_size} examples {unit}{ways}"
+        return f"{self.source}, {self.family}{waiver}, {self.support_size} {examples} {unit}{ways}"
 
     def _lead(self) -> str:
         metric = _METRIC_NAMES[self.metric]

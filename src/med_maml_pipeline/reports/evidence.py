@@ -15,9 +15,13 @@ __all__ = ["Evidence"]
 class Evidence:
     """Figures and small tables of one modality. Predictions and examples are not among them.
 
+    The one figure that shows examples, the gallery, comes from `draw_gallery`: it reads nothing but what the
+    embedded hospital wrote.
+
     Attributes:
         modality: Name of the modality.
         figures: Figures by name (see `FIGURES`); a missing one is said to be missing.
+        gallery: Examples of the embedded hospital; None for a modality that has no such figure.
         tasks: Task table.
         attrition: Account of ingestion.
         audit: Leakage audit.
@@ -30,3 +34,4 @@ class Evidence:
     attrition: pd.DataFrame = field(default_factory=pd.DataFrame)
     audit: pd.DataFrame = field(default_factory=pd.DataFrame)
     selection: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gallery: go.Figure | None = None

@@ -40,7 +40,7 @@ def leading_predictions(
 
     Returns:
         Rows of ``predictions`` with ``source, family, protocol, n_way, support_size, n_shot``. Where folds
-        rotate, the rows of `CHOSEN_CLASSICAL` and `CHOSEN_OURS` are those of the learner that each fold chose.
+        rotate, rows of `CHOSEN_CLASSICAL` and `CHOSEN_OURS` are those of the learner that each fold chose.
     """
     placed = _placed(predictions, tasks, episodes)
     leaders = largest(primary(marked[marked["leader"]]))

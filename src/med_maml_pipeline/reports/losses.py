@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from med_maml_pipeline.reports.board import need, primary
-from med_maml_pipeline.reports.wording import whole
+from med_maml_pipeline.reports.wording import counted, whole
 
 __all__ = ["losses"]
 
@@ -23,8 +23,8 @@ def losses(scoreboard: pd.DataFrame, tasks: pd.DataFrame, attrition: pd.DataFram
         need(attrition, ("source", "lost"), "attrition")
         steps = attrition[attrition["lost"] > 0]
         sentences.append(
-            f"Ingestion and task construction set something aside at {len(steps)} steps in "
-            f"{steps['source'].nunique()} sources; the table of attrition lists them all."
+            f"Ingestion and task construction set something aside at {counted(len(steps), 'step')} in "
+            f"{counted(steps['source'].nunique(), 'source')}; the table of attrition lists them all."
         )
     if len(tasks):
         need(tasks, ("n_examples", "lost_examples", "capped_examples"), "tasks")

@@ -21,7 +21,7 @@ from med_maml_pipeline.reports.headline import headline
 from med_maml_pipeline.reports.leaders import mark_leaders
 from med_maml_pipeline.reports.scoreboard_table import COLUMNS, board_table
 from med_maml_pipeline.reports.sections import Block, Part, modality_part
-from med_maml_pipeline.reports.wording import DEFINITIONS, TERMS, metric_label
+from med_maml_pipeline.reports.wording import DEFINITIONS, MODALITY_LABELS, TERMS, metric_label
 
 __all__ = ["render_report"]
 
@@ -48,7 +48,7 @@ def render_report(
     lines = _verdict(scoreboard, evidence)
     parts = [modality_part(scoreboard[scoreboard["modality"] == one.modality], one) for one in evidence]
     content = {
-        "title": "Report: " + (", ".join(sorted(set(scoreboard["modality"]))) or "no results"),
+        "title": "Report: " + (_modalities(scoreboard) or "no results"),
         "subtitle": _subtitle(scoreboard, provenance),
         "headline": headline(lines),
         "comparison": comparison_table(lines),
@@ -87,6 +87,13 @@ def _verdict(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> list[Ver
         if len(one.selection) and len(one.tasks)
         for line in verdict(scoreboard[scoreboard["modality"] == one.modality], one.selection, one.tasks)
     ]
+
+
+def _modalities(scoreboard: pd.DataFrame) -> str:
+    """``health records, pictures``, in the order of the modalities."""
+    found = set(scoreboard["modality"])
+    names = [*(name for name in MODALITY_LABELS if name in found), *sorted(found - set(MODALITY_LABELS))]
+    return ", ".join(MODALITY_LABELS.get(name, name).lower() for name in names)
 
 
 def _subtitle(scoreboard: pd.DataFrame, provenance: Mapping[str, object]) -> str:

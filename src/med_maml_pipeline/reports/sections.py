@@ -11,9 +11,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from med_maml_pipeline.reports.evidence import Evidence
+from med_maml_pipeline.reports.inputs import inputs_told
 from med_maml_pipeline.reports.losses import losses
 from med_maml_pipeline.reports.scoreboard_table import embedded_json
 from med_maml_pipeline.reports.tables import Table, attrition_table, audit_table, selection_table, task_table
+from med_maml_pipeline.reports.wording import modality_label
 
 __all__ = ["Block", "FigureView", "Part", "modality_part"]
 
@@ -67,6 +69,7 @@ def modality_part(scoreboard: pd.DataFrame, evidence: Evidence) -> Part:
     anchor = re.sub(r"[^a-z0-9]+", "-", name.lower())
     figures = evidence.figures
     blocks = (
+        *_gallery(evidence.gallery),
         Block("results", "Results by lane", figures=_views(figures, "overview", "support")),
         Block("by-task", "Task by task", figures=_views(figures, "forest")),
         Block("curves", "Discrimination and calibration", figures=_views(figures, "roc", "reliability")),
@@ -80,8 +83,8 @@ def modality_part(scoreboard: pd.DataFrame, evidence: Evidence) -> Part:
         Block(
             "cohort",
             "Cohort, and what was lost",
-            losses(scoreboard, evidence.tasks, evidence.attrition),
-            tables=(task_table(evidence.tasks), attrition_table(evidence.attrition)),
+            (*inputs_told(name, evidence.tasks), *losses(scoreboard, evidence.tasks, evidence.attrition)),
+            tables=(task_table(name, evidence.tasks), attrition_table(evidence.attrition)),
         ),
         Block("audit", "Leakage audit", (AUDIT_TEXT,), tables=(audit_table(evidence.audit),)),
     )
@@ -89,7 +92,16 @@ def modality_part(scoreboard: pd.DataFrame, evidence: Evidence) -> Part:
         Block(f"{anchor}-{block.anchor}", block.title, block.paragraphs, block.figures, block.tables)
         for block in blocks
     )
-    return Part(anchor, f"Modality: {name}", placed)
+    return Part(anchor, modality_label(name), placed)
+
+
+def _gallery(figure: go.Figure | None) -> tuple[Block, ...]:
+    if figure is None:
+        return ()
+    view = _view("gallery", figure)
+    if view.json:
+        return (Block("gallery", "What the embedded hospital looks like", figures=(view,)),)
+    return (Block("gallery", view.title, (view.caption,)),)
 
 
 def _views(figures: Mapping[str, go.Figure], *names: str) -> tuple[FigureView, ...]:

@@ -16,6 +16,7 @@ _TABLES = {
     "selection": "selection.csv",
 }
 _FIGURES = "figures/"
+_GALLERY = "gallery.json"
 
 
 def evidence_files(evidence: Evidence) -> Iterator[tuple[str, Any]]:
@@ -28,6 +29,8 @@ def evidence_files(evidence: Evidence) -> Iterator[tuple[str, Any]]:
         yield file, getattr(evidence, field)
     for name, figure in evidence.figures.items():
         yield f"{_FIGURES}{name}.json", figure.to_json().encode()
+    if evidence.gallery is not None:
+        yield _GALLERY, evidence.gallery.to_json().encode()
 
 
 def evidence_from(modality: str, names: tuple[str, ...], read: Callable[[str], Any]) -> Evidence:
@@ -47,4 +50,5 @@ def evidence_from(modality: str, names: tuple[str, ...], read: Callable[[str], A
     }
     tables = {field: read(file) for field, file in _TABLES.items()}
     tables["tasks"] = tables["tasks"].to_pandas()
-    return Evidence(modality, figures, **tables)
+    gallery = go.Figure(read(_GALLERY)) if _GALLERY in names else None
+    return Evidence(modality, figures, **tables, gallery=gallery)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from med_maml_pipeline.reports.board import need
+from med_maml_pipeline.reports.inputs import inputs_label
 from med_maml_pipeline.reports.wording import learner_label, metric_label, number, whole
 
 __all__ = ["Table", "attrition_table", "audit_table", "selection_table", "task_table"]
@@ -51,12 +52,13 @@ class Table:
     empty: str
 
 
-def task_table(tasks: pd.DataFrame) -> Table:
+def task_table(modality: str, tasks: pd.DataFrame) -> Table:
     """Tasks, examples and losses to disjointness, per source, family and meta-split.
 
     A task that is in several folds counts once per meta-split; examples are means per task and fold.
 
     Args:
+        modality: Whose tasks.
         tasks: The task table, all folds.
     """
     rows = []
@@ -66,7 +68,7 @@ def task_table(tasks: pd.DataFrame) -> Table:
         grouped = tasks.groupby(["source", "family", "protocol", "meta_split"], sort=True)
         for key, part in sorted(grouped, key=lambda item: (*item[0][:3], order.get(str(item[0][3]), 3))):
             means = part[["n_examples", "n_groups", "lost_examples", "capped_examples"]].astype(float).mean()
-            inputs = "same columns" if part["shared_inputs"].astype(bool).all() else "ranked on each support"
+            inputs = inputs_label(modality, bool(part["shared_inputs"].astype(bool).all()))
             count = whole(part["task_id"].nunique())
             rows.append((*map(str, key), inputs, count, *(whole(mean) for mean in means)))
     return Table(

@@ -9,12 +9,15 @@ __all__ = [
     "DEFINITIONS",
     "LEARNER_LABELS",
     "METRIC_LABELS",
+    "MODALITY_LABELS",
     "TERMS",
     "UNDEFINED",
+    "counted",
     "estimate",
     "family_label",
     "learner_label",
     "metric_label",
+    "modality_label",
     "number",
     "plain",
     "quantity",
@@ -43,6 +46,13 @@ LEARNER_LABELS: dict[str, str] = {
     "chosen_classical": "Classical, as each fold chose",
 }
 
+MODALITY_LABELS: dict[str, str] = {
+    "ehr": "Health records",
+    "molecules": "Molecules",
+    "imaging": "Pictures",
+    "expression": "Gene expression",
+}
+
 METRIC_LABELS: dict[str, str] = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
@@ -62,8 +72,10 @@ DEFINITIONS: dict[str, str] = {
     "classes each against the rest, averaged. Chance is .5. Undefined when the query set has one class.",
     "auprc": "Average precision. Chance is the share of positives, so it is not comparable between tasks.",
     "delta_auprc": "AUPRC minus the share of positives in the query set. Chance is 0.",
-    "accuracy": "Share of queries whose most probable class is right.",
-    "balanced_accuracy": "Mean over classes of the share found. Chance is one over the number of classes.",
+    "accuracy": "Share of queries whose most probable class is right. Blind guessing from a support that "
+    "shows each class equally often reaches one over the number of classes.",
+    "balanced_accuracy": "Mean over classes of the share found. Chance is one over the number of classes, "
+    "however common each is.",
     "macro_f1": "Mean over classes of the harmonic mean of precision and recall.",
     "brier": "Mean squared error of the predicted probabilities. Lower is better.",
     "ece": "Mean gap between stated probability and observed frequency, over 15 bins of equal width. "
@@ -77,6 +89,11 @@ DEFINITIONS: dict[str, str] = {
 TERMS: dict[str, str] = {
     "Support, query": "The labelled examples a learner adapts on, and the examples it is judged on. "
     "No group (patient, molecule) is in both.",
+    "Way, shot": "5 per class, 5-way: an episode shows five classes, with five labelled examples of each. "
+    "Which classes of the task it shows is drawn anew for each episode; test classes were never trained on.",
+    "Primary metric": "What a verdict is spoken on. Accuracy where all episodes of a family have the same "
+    "number of classes, more than two; AUROC for two classes and where their number varies; Spearman ρ for "
+    "numbers.",
     "Lane": "A family of learners: optimisation (MAML), metric (prototypes), model, transfer (pre-train, "
     "then tune), classical, control, ensemble.",
     "Best of ours": "The learner of the lanes optimisation, metric, model and transfer with the best value "
@@ -95,6 +112,12 @@ TERMS: dict[str, str] = {
 def learner_label(name: str) -> str:
     """A learner's name for people."""
     return LEARNER_LABELS.get(name, name.replace("_", " "))
+
+
+def modality_label(name: str) -> str:
+    """A modality's name for people, with its name in configuration: ``Pictures (imaging)``."""
+    label = MODALITY_LABELS.get(name, name)
+    return label if label.lower() == name else f"{label} ({name})"
 
 
 def metric_label(name: str) -> str:
@@ -159,6 +182,11 @@ def quantity(value: float) -> str:
         return f"{value:,.0f}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:.{min(digits, 5)}f}"
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 step``, ``3 steps``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def whole(value: float) -> str:

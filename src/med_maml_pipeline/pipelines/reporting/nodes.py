@@ -9,15 +9,16 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from med_maml_pipeline.datasets.multi_source import SourceSet
 from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.pipelines.evaluation.nodes import gather
-from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES
-from med_maml_pipeline.reports import FIGURES, Evidence, draw_figures, render_report
+from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES, MODALITIES
+from med_maml_pipeline.reports import FIGURES, Evidence, draw_figures, draw_gallery, render_report
 from med_maml_pipeline.reports.stored import evidence_files, evidence_from
 from med_maml_pipeline.runs.code import code_version
 from med_maml_pipeline.runs.surroundings import device, package_versions
 
-__all__ = ["draw_modality", "gather_evidence", "report_all", "report_modality"]
+__all__ = ["draw_examples", "draw_modality", "gather_evidence", "report_all", "report_modality"]
 
 Files = Iterable[tuple[str, Any]]
 
@@ -32,6 +33,11 @@ def draw_modality(
     )
     figures = draw_figures(scoreboard, predictions, tasks, episodes, selection, costs, history, seed=seed)
     return tuple(figures[name] for name in FIGURES)
+
+
+def draw_examples(sources: SourceSet, synthetic: Snapshot) -> go.Figure:
+    """Shows what the embedded hospital made; nothing of any other source."""
+    return draw_gallery(sources.specs, synthetic.root)
 
 
 def gather_evidence(modality: str) -> Callable[..., Files]:
@@ -52,6 +58,7 @@ def gather_evidence(modality: str) -> Callable[..., Files]:
             attrition=pd.concat([attrition, task_attrition], ignore_index=True),
             audit=leakage_audit,
             selection=gather(*(more[f"{lane}_selection"] for lane in LANE_NAMESPACES)),
+            gallery=more.get("gallery"),
         )
         return evidence_files(evidence)
 
@@ -72,7 +79,7 @@ def report_modality(modality: str) -> Callable[..., str]:
 
 def report_all(scoreboard: pd.DataFrame, seed: int, budget: str, **evidence: Snapshot) -> str:
     """Renders the report of all kinds of data as one self-contained page."""
-    parts = [_read(modality, evidence[modality]) for modality in sorted(evidence)]
+    parts = [_read(modality, evidence[modality]) for modality in sorted(evidence, key=MODALITIES.index)]
     return render_report(scoreboard, parts, _facts(seed, budget))
 
 

@@ -6,6 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES, MODALITIES
 from med_maml_pipeline.pipelines.reporting.nodes import (
+    draw_examples,
     draw_modality,
     gather_evidence,
     report_all,
@@ -15,11 +16,14 @@ from med_maml_pipeline.reports import FIGURES
 
 __all__ = ["create_pipeline"]
 
+_GALLERIES = ("imaging", "expression")
+"""Modalities whose examples a person can look at."""
+
 
 def create_pipeline() -> Pipeline:
     """Figures, evidence and a report per modality, and one report of all."""
     nodes = [node for modality in MODALITIES for node in _nodes(modality)]
-    return Pipeline([*nodes, _report_of_all()], tags="reporting")
+    return Pipeline([*nodes, *map(_gallery, _GALLERIES), _report_of_all()], tags="reporting")
 
 
 def _nodes(modality: str) -> list[Node]:
@@ -54,6 +58,16 @@ def _nodes(modality: str) -> list[Node]:
     ]
 
 
+def _gallery(modality: str) -> Node:
+    return Node(
+        draw_examples,
+        [f"{modality}_sources", f"synthetic_{modality}"],
+        f"{modality}_gallery",
+        name="draw_examples",
+        namespace=modality,
+    )
+
+
 def _report_of_all() -> Node:
     """One dataset of each modality: the picture of the pipeline stays readable with all of them collapsed."""
     evidence = {modality: f"{modality}_evidence" for modality in MODALITIES}
@@ -71,5 +85,6 @@ def _behind_the_scoreboard(modality: str) -> dict[str, str]:
         *(f"figure_{name}" for name in FIGURES),
         *("tasks", "attrition", "task_attrition", "leakage_audit"),
         *(f"{lane}_selection" for lane in LANE_NAMESPACES),
+        *(["gallery"] if modality in _GALLERIES else []),
     ]
     return {name: f"{modality}_{name}" for name in names}

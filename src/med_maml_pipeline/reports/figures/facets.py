@@ -2,11 +2,12 @@
 
 The rule is written down in ``layout.meta.facets``: each facet asks for a height in pixels; facets fill
 rows from the left; a row is as high as its highest facet. ``report.js`` follows the same rule with fewer
-columns on a narrow screen.
+columns on a narrow screen. A facet with an ``aspect`` is no higher than that share of its width.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,13 @@ from med_maml_pipeline.reports.wording import plain
 
 __all__ = ["Facet", "Facets", "absent"]
 
-TITLE_PX = 46  # a facet's title and note above its frame
+LINE_PX = 15  # of a facet's title and note above its frame
 FOOT_PX = 52  # ticks and axis title below it
 GAP_PX = 66  # tick labels and axis title left of it
 TOP_PX = 96  # the figure's title and legend
 WIDTH_PX = 1060  # of the page column, and what Kedro-Viz shows
+CHARACTERS = 38  # of a facet's title that starts at its frame
+WIDE_CHARACTERS = 48  # where it starts above the tick labels
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,11 @@ class Facet:
 
     Attributes:
         title: Shown above the panel.
-        note: A second line below the title, in lighter print.
+        note: Below the title, in lighter print; ``\n`` starts a line.
         x_title: Title of its x axis, with the unit.
         y_title: Title of its y axis, with the unit.
         height: Height of the frame in pixels.
+        aspect: Height over width of what is drawn, where it must not be stretched.
     """
 
     title: str
@@ -41,6 +45,7 @@ class Facet:
     y_title: str
     height: int = 220
     note: str = ""
+    aspect: float | None = None
 
 
 class Facets:
@@ -63,12 +68,14 @@ class Facets:
         self._facets = tuple(facets)
         self._columns = max(1, min(columns, len(self._facets)))
         self._left = left
+        self._heads = [self._head(facet) for facet in self._facets]
+        self._head_px = LINE_PX * max(2, *(head.count("<br>") + 1 for head in self._heads)) + 16
         self._named: set[str] = set()
 
     def add(
         self,
         facet: int,
-        trace: go.Scatter,
+        trace: go.Scatter | go.Heatmap,
         *,
         legend: str | None = None,
         swatch: bool = True,
@@ -97,6 +104,21 @@ class Facets:
         line = {"color": NEUTRAL, "width": 1, "dash": "dot"}
         self.add(facet, go.Scatter(x=list(x), y=list(y), mode="lines", line=line, hoverinfo="skip"))
 
+    def picture(self, facet: int, source: str, box: tuple[float, float, float, float]) -> None:
+        """Lays a picture under the traces of a panel.
+
+        Args:
+            facet: Panel number.
+            source: A ``data:`` address: the page opens no other.
+            box: Left, top, width and height on the panel's axes.
+        """
+        suffix = str(facet + 1) if facet else ""
+        left, top, width, height = box
+        self.figure.add_layout_image(
+            source=source, xref=f"x{suffix}", yref=f"y{suffix}", x=left, y=top, sizex=width, sizey=height,
+            xanchor="left", yanchor="top", sizing="stretch", layer="below",
+        )  # fmt: skip
+
     def axis(self, facet: int, which: str, **settings: object) -> None:
         """Changes the ``x`` or ``y`` axis of a panel."""
         suffix = str(facet + 1) if facet else ""
@@ -115,7 +137,8 @@ class Facets:
                 "caption": self._caption,
                 "facets": [facet.height for facet in self._facets],
                 "columns": self._columns,
-                "title": TITLE_PX,
+                "aspects": [facet.aspect for facet in self._facets],
+                "title": self._head_px,
                 "foot": FOOT_PX,
                 "left": self._left,
             },
@@ -125,23 +148,30 @@ class Facets:
     def _place(self) -> int:
         """Gives each panel its part of the figure; returns the height of all rows in pixels."""
         rows = [self._facets[i : i + self._columns] for i in range(0, len(self._facets), self._columns)]
-        heights = [max(facet.height for facet in row) + TITLE_PX + FOOT_PX for row in rows]
+        heights = [max(facet.height for facet in row) + self._head_px + FOOT_PX for row in rows]
         total = sum(heights)
         for number, facet in enumerate(self._facets):
             row, column = divmod(number, self._columns)
-            top = total - sum(heights[:row]) - TITLE_PX
+            top = total - sum(heights[:row]) - self._head_px
             left = (column + self._left / (WIDTH_PX / self._columns)) / self._columns
             suffix = str(number + 1) if number else ""
             x_axis = {"domain": [left, (column + 0.98) / self._columns], "anchor": f"y{suffix}"}
             y_axis = {"domain": [(top - facet.height) / total, top / total], "anchor": f"x{suffix}"}
             self.axis(number, "x", **x_axis, title={"text": facet.x_title})
             self.axis(number, "y", **y_axis, title={"text": facet.y_title})
-            self._panel_title(suffix, facet)
+            self._panel_title(suffix, self._heads[number])
         return total
 
-    def _panel_title(self, suffix: str, facet: Facet) -> None:
+    def _head(self, facet: Facet) -> str:
+        """Title and note, broken into lines that fit a panel on a phone, or beside two others."""
+        most = WIDE_CHARACTERS if self._left > GAP_PX else CHARACTERS
+        title = textwrap.wrap(facet.title, most)
+        note = [line for part in facet.note.split("\n") for line in textwrap.wrap(part, most)]
+        return "<br>".join([*(f"<b>{plain(line)}</b>" for line in title), *map(plain, note)])
+
+    def _panel_title(self, suffix: str, head: str) -> None:
         self.figure.add_annotation(
-            text=f"<b>{plain(facet.title)}</b>" + (f"<br>{plain(facet.note)}" if facet.note else ""),
+            text=head,
             xref=f"x{suffix} domain",
             yref=f"y{suffix} domain",
             x=0,

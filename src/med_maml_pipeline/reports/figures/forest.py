@@ -137,7 +137,7 @@ def _facet(forest: _Forest) -> Facet:
         x_title=f"difference in {metric_label(forest.metric)}",
         y_title="" if count <= LABELLED else f"{count} test tasks, in order",
         height=max(90, (15 if count <= LABELLED else 5) * (count + 3)),
-        note=f"{ours} − {classical}, {size}",
+        note=f"{ours} − {classical}\n{size}",
     )
 
 
@@ -188,5 +188,5 @@ def _bars(intervals: Sequence[Interval], places: Sequence[int], labels: Sequence
     )
 
 
-def _short(label: str, most: int = 28) -> str:
+def _short(label: str, most: int = 24) -> str:
     return label if len(label) <= most else f"{label[: most - 1]}…"

@@ -44,7 +44,7 @@ def learning_figure(history: pd.DataFrame, lanes: dict[str, str]) -> go.Figure:
     order = sorted(curves["learner"].unique(), key=lambda name: (lane_rank(lanes.get(name, "")), name))
     for number, problem in enumerate(problems):
         of_problem = curves[curves["problem"] == problem]
-        for rank, learner in enumerate(order):
+        for rank, learner in reversed(list(enumerate(order))):  # controls lie below the lanes they go with
             rows = of_problem[of_problem["learner"] == learner]
             if len(rows):
                 lane = lanes.get(learner, "")

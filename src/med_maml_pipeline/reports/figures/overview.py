@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -24,6 +25,7 @@ CAPTION = (
 )
 STEP_PX = 13  # between two lanes of one source
 LEFT_PX = 140
+CHARACTERS = 20  # of a tick label in that room
 
 _VALUE = ("value", "ci_low", "ci_high")
 _DIFFERENCE = ("diff_to_classical", "diff_low", "diff_high")
@@ -75,7 +77,12 @@ def _fill(facets: Facets, first: int, panels: Sequence[Group]) -> None:
                 facets.add(first + offset, trace, legend=line.label, rank=line.rank)
         place += len(lines) + 2
     labels = [
-        "<br>".join((plain(panel.source), plain(panel.family_label), panel.support_label)) for panel in panels
+        "<br>".join(
+            plain(line)
+            for text in (panel.source, panel.family_label, panel.support_label)
+            for line in textwrap.wrap(text, CHARACTERS)
+        )
+        for panel in panels
     ]
     span = [-1.5, place - 0.5]
     for offset in (0, 1):

@@ -128,14 +128,16 @@
 
 // Figures: panels re-flow to the width of the page, colours follow its light or dark scheme.
 (() => {
-  const NARROWEST = 250, PAPER = 690; // pixels: the least a panel needs, and the width of an A4 page
+  const NARROWEST = 250, PAPER = 690, TICK = 62; // pixels: the least a panel needs, the width of an A4 page, a number
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const config = { displaylogo: false, responsive: false, displayModeBar: false, scrollZoom: false };
   const figures = [];
 
   function reflow(layout, width) {
-    const { facets, columns: most, left, title, foot } = layout.meta;
+    const { facets: asked, aspects = [], columns: most, left, title, foot } = layout.meta;
     const columns = Math.max(1, Math.min(most, Math.floor(width / (NARROWEST + left))));
+    const frame = 0.98 * width / columns - left;
+    const facets = asked.map((height, i) => aspects[i] ? Math.min(height, Math.round(frame * aspects[i])) : height);
     const rows = [];
     facets.forEach((height, i) => { rows[Math.floor(i / columns)] = Math.max(rows[Math.floor(i / columns)] || 0, height + title + foot); });
     const total = rows.reduce((sum, height) => sum + height, 0);
@@ -144,6 +146,8 @@
       const top = total - rows.slice(0, row).reduce((sum, h) => sum + h, 0) - title;
       layout[`xaxis${suffix}`].domain = [(column + left * columns / width) / columns, (column + 0.98) / columns];
       layout[`yaxis${suffix}`].domain = [(top - height) / total, top / total];
+      const axis = layout[`xaxis${suffix}`];
+      if (axis.nticks) axis.nticks = Math.min(axis.nticks, Math.max(3, Math.floor(frame / TICK)));
     });
     layout.height = total + 8;
     layout.width = width;
