@@ -28,7 +28,8 @@ def build_page(project: Path, env: str | None = None) -> Path:
     """Builds Kedro-Viz's page with the previews that the catalog allows.
 
     ``kedro viz run`` asks the package index for its newest version, and its page asks Google for a font. A
-    built page does neither once its links to elsewhere are gone; its own rules then forbid the rest.
+    built page does neither once its links to elsewhere are gone; its own rules then forbid the rest. Paths in
+    it start at the project, whose place on this machine concerns nobody.
 
     Args:
         project: Folder of the project; the page goes to its ``build``.
@@ -49,6 +50,7 @@ def build_page(project: Path, env: str | None = None) -> Path:
         told = (done.stderr + done.stdout).strip().splitlines()
         raise MedMamlError(f"Kedro-Viz could not build the page: {told[-1].strip() if told else 'no reason'}")
     _keep_at_home(folder / "index.html")
+    _make_relative(folder / "api", project)
     return folder
 
 
@@ -75,3 +77,10 @@ def _keep_at_home(index: Path) -> None:
     rules = f'<meta http-equiv="Content-Security-Policy" content="{_RULES}" />'
     page = _ELSEWHERE.sub("", index.read_text(encoding="utf-8"))
     index.write_text(page.replace("<head>", f"<head>\n{rules}\n{_NO_TOUR}", 1), encoding="utf-8")
+
+
+def _make_relative(answers: Path, project: Path) -> None:
+    place = f"{project.resolve().as_posix()}/".encode()
+    for file in answers.rglob("*"):
+        if file.is_file() and place in (content := file.read_bytes()):
+            file.write_bytes(content.replace(place, b""))
