@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import tracemalloc
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -229,21 +231,23 @@ def test_factors_are_seen_in_the_pixels(
     assert within.corr().iloc[0, 1] > least
 
 
-def test_memory_does_not_grow_with_the_number_of_pictures() -> None:
-    def peak(n: int) -> int:
-        settings = SyntheticHospitalSettings(
-            n_patients=300, n_slides=n, n_scans=n, scans_per_shard=50, picture_size=32
-        )
-        tracemalloc.start()
-        try:
-            for _path, _content in write_imaging(settings, 0):
-                pass
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-    peak(100)  # imports and caches
-    assert peak(250) < 1.1 * peak(100) + 150 * 2_000  # two kilobytes of plan per picture, no pixels
+def test_memory_does_not_grow_while_pictures_are_made() -> None:
+    settings = SyntheticHospitalSettings(
+        n_patients=300, n_slides=100, n_scans=100, scans_per_shard=10, picture_size=32
+    )
+    held: list[int] = []
+    tracemalloc.start()
+    try:
+        for number, (_path, _content) in enumerate(write_imaging(settings, 0)):
+            if number % 10 == 0 or number > 100:
+                gc.collect()
+                held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    slides, shards = held[1:11], held[11:]
+    assert (len(slides), len(shards)) == (10, 10)
+    assert max(slides) - slides[0] < 100_000  # ninety pictures, if kept, take 270,000 bytes
+    assert max(shards) - shards[0] < 30_000  # nine shards, if kept, 90,000
 
 
 @pytest.mark.parametrize(
@@ -256,12 +260,8 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, int]) -> None:
 
 def test_pictures_of_another_size_show_the_same() -> None:
     small, large = (
-        dict(
-            write_imaging(
-                SyntheticHospitalSettings(n_patients=300, n_slides=100, n_scans=100, picture_size=s), 1
-            )
-        )
-        for s in (32, 128)
+        dict(islice(write_imaging(SETTINGS.model_copy(update={"picture_size": size}), 1), 2))
+        for size in (32, 128)
     )
     assert small["slides/labels.csv"].equals(large["slides/labels.csv"])
     pictures = [_decoded(made["slides/images/slide-00000.png"]) for made in (small, large)]
