@@ -69,6 +69,10 @@ def page_server(folder: Path, port: int) -> ThreadingHTTPServer:
 class _Files(SimpleHTTPRequestHandler):
     """Files of the page, without a line in the terminal for each."""
 
+    def translate_path(self, path: str) -> str:
+        """The page's own address of the last run, where it is opened or loaded anew, is the page too."""
+        return super().translate_path("/index.html" if path.partition("?")[0] == "/workflow" else path)
+
     def log_message(self, format: str, *args: Any) -> None:
         pass
 

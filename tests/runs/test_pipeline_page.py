@@ -57,6 +57,8 @@ def test_the_page_is_served_to_this_machine_alone(page: Path) -> None:
         port = server.server_address[1]
         with urlopen(f"http://127.0.0.1:{port}/api/main") as answer:
             assert json.load(answer)["nodes"]
+        with urlopen(f"http://127.0.0.1:{port}/workflow?pid=x") as answer:
+            assert answer.read() == (page / "index.html").read_bytes()
         with pytest.raises(ConfigurationError, match=f"port {port} is taken"):
             page_server(page, port)
         server.shutdown()
