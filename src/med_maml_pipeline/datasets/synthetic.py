@@ -31,7 +31,7 @@ def _first_rows(snapshot: Snapshot, nrows: int) -> pd.DataFrame:
         return pd.DataFrame(files, columns=["file", "bytes"])
     path = snapshot.path(max(tables, key=lambda entry: entry.size).path)
     if path.suffix == ".csv":
-        return pd.read_csv(path, nrows=nrows, dtype=str)
+        return pd.read_csv(path, nrows=nrows, dtype=str, keep_default_na=False, na_values=[""])
     with pq.ParquetFile(path) as file:
         batch = next(file.iter_batches(batch_size=nrows), None)
     return pd.DataFrame() if batch is None else _as_shown(batch.to_pandas())
