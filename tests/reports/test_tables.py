@@ -19,24 +19,24 @@ def test_it_is_said_which_tables_share_columns_and_which_are_ranked(reported):
     assert said.pop("heart_disease_4site") == "32 columns, ranked on each support"
     assert set(said.values()) == {"the same columns"}
     same, ranked = inputs_told("ehr", tasks)
-    assert same.startswith(
-        "The tables of problems icu_demo_yaib_outcome (1), icu_demo_yaib_outcome_value (1) and"
+    assert same == (
+        "Inputs are shared in the problems icu_demo_yaib_outcome (1 table), icu_demo_yaib_outcome_value "
+        "(1 table) and uci_clinical_table (1 table): the same columns, centred and scaled on meta-training "
+        "examples."
     )
-    assert "have the same columns, centred and scaled on meta-training examples" in same
     assert ranked.startswith(
-        "The tables of problem heart_disease_4site_site (1) differ in their columns: networks"
+        "Inputs are made independent of the width in the problem heart_disease_4site_site (1 table), whose "
+        "tables differ in their columns: networks read 32 inputs, the columns most associated with the label"
     )
-    assert "read 32 inputs, the columns most associated with the label on each support" in ranked
 
 
 def test_pictures_share_their_size_and_samples_their_genes(reported):
-    (pictures,) = inputs_told("imaging", reported["imaging"].run.tasks)
-    assert "have pictures of the same size and number of channels: networks read the pixels" in pictures
-    assert {row[4] for row in task_table("imaging", reported["imaging"].run.tasks).rows} == {
-        "pictures of one size"
-    }
+    tasks = reported["imaging"].run.tasks
+    (pictures,) = inputs_told("imaging", tasks)
+    assert ": pictures of the same size and number of channels; networks read the pixels" in pictures
+    assert {row[4] for row in task_table("imaging", tasks).rows} == {"pictures of one size"}
     tasks = reported["expression"].run.tasks
-    assert "have the same genes" in inputs_told("expression", tasks)[0]
+    assert ": the same genes, centred" in inputs_told("expression", tasks)[0]
     (apart,) = inputs_told("expression", tasks.assign(shared_inputs=False))
     assert "networks read 32 inputs, the genes most associated with the label on each support" in apart
     assert inputs_told("expression", tasks.iloc[:0]) == ()

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from med_maml_pipeline.learners.network_inputs import RANKED_WIDTH
 from med_maml_pipeline.reports.board import need
+from med_maml_pipeline.reports.wording import counted
 
 __all__ = ["inputs_label", "inputs_told"]
 
 _THINGS = {"expression": "genes"}
-"""What the columns of a modality are called; other modalities have columns."""
+"""What the columns of a modality are called; of others they are columns."""
 
-_SHARED = {
-    "imaging": "have pictures of the same size and number of channels: networks read the pixels, classical "
-    "learners the hand-crafted features beside them (the pixels where there are none)",
-    "expression": "have the same genes, centred and scaled on meta-training samples",
-}
+_PICTURES = (
+    "pictures of the same size and number of channels; networks read the pixels, classical learners the "
+    "hand-crafted features beside them (the pixels where there are none)"
+)
+_COLUMNS = "the same {things}, centred and scaled on meta-training examples"
 _RANKED = (
-    "differ in their {things}: networks read {width} inputs, the {things} most associated with the label on "
-    "each support, so that what they learned needs no common {things}; classical learners keep all {things}"
+    "networks read {width} inputs, the {things} most associated with the label on each support, so that what "
+    "they learn needs no common {things}; classical learners keep all {things}"
 )
 
 
@@ -34,29 +35,32 @@ def inputs_label(modality: str, shared: bool) -> str:
 
 
 def inputs_told(modality: str, tasks: pd.DataFrame) -> tuple[str, ...]:
-    """One sentence per kind of inputs, with the problems that have it.
+    """A sentence on the problems whose inputs are shared, and one on those made independent of the width.
 
     Args:
         modality: Its name.
         tasks: Its task table.
     """
-    if tasks.empty:
-        return ()
+    return tuple(_sentences(modality, tasks)) if len(tasks) else ()
+
+
+def _sentences(modality: str, tasks: pd.DataFrame) -> Iterator[str]:
     need(tasks, ("problem", "examples", "shared_inputs"), "tasks")
-    tables = tasks.groupby("problem", sort=True)["examples"].nunique()
-    shared = tasks.groupby("problem", sort=True)["shared_inputs"].all()
     things = _THINGS.get(modality, "columns")
-    same = _SHARED.get(modality, f"have the same {things}, centred and scaled on meta-training examples")
-    ranked = _RANKED.format(things=things, width=RANKED_WIDTH)
-    kinds: Mapping[str, Sequence[str]] = {
-        same: [str(name) for name in tables.index if shared[name]],
-        ranked: [str(name) for name in tables.index if not shared[name]],
-    }
-    return tuple(f"{_problems(names, tables)} {words}." for words, names in kinds.items() if names)
+    shared = tasks["shared_inputs"].astype(bool)
+    if shared.any():
+        what = _PICTURES if modality == "imaging" else _COLUMNS.format(things=things)
+        yield f"Inputs are shared in {_problems(tasks[shared])}: {what}."
+    if not shared.all():
+        what = _RANKED.format(things=things, width=RANKED_WIDTH)
+        apart = f"{_problems(tasks[~shared])}, whose tables differ in their {things}"
+        yield f"Inputs are made independent of the width in {apart}: {what}."
 
 
-def _problems(names: Sequence[str], tables: pd.Series) -> str:
-    """``Tables of the problems a (3) and b (1)``: names with the number of their tables."""
-    told = [f"{name} ({tables[name]})" for name in names]
-    listed = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
-    return f"The tables of problem{'' if len(told) == 1 else 's'} {listed}"
+def _problems(tasks: pd.DataFrame) -> str:
+    """``the problems a (3 tables) and b (1 table)``."""
+    tables = tasks.groupby("problem", sort=True)["examples"].nunique()
+    told: Sequence[str] = [f"{name} ({counted(number, 'table')})" for name, number in tables.items()]
+    if len(told) == 1:
+        return f"the problem {told[0]}"
+    return f"the problems {', '.join(told[:-1])} and {told[-1]}"

@@ -115,9 +115,9 @@ def learner_label(name: str) -> str:
 
 
 def modality_label(name: str) -> str:
-    """A modality's name for people, with its name in configuration: ``Pictures (imaging)``."""
+    """A modality for people, with its name in configuration where that differs: ``Pictures (imaging)``."""
     label = MODALITY_LABELS.get(name, name)
-    return label if label.lower() == name else f"{label} ({name})"
+    return label if name in label.lower() else f"{label} ({name})"
 
 
 def metric_label(name: str) -> str:

@@ -53,7 +53,8 @@ def support_figure(scoreboard: pd.DataFrame) -> go.Figure:
 def _fill(facets: Facets, number: int, panel: Group) -> None:
     sizes = sorted(panel.rows["support_size"].unique())
     if panel.chance is not None:
-        facets.reference(number, [sizes[0], sizes[-1]], [panel.chance] * 2)
+        ends = [sizes[0], sizes[-1]] if len(sizes) > 1 else [0.8 * sizes[0], 1.25 * sizes[0]]
+        facets.reference(number, ends, [panel.chance] * 2)
     for line in lines_of(panel.rows):
         facets.add(number, _band(line), legend=line.label, swatch=False)
         facets.add(number, _curve(line), legend=line.label, rank=line.rank)

@@ -128,7 +128,7 @@
 
 // Figures: panels re-flow to the width of the page, colours follow its light or dark scheme.
 (() => {
-  const NARROWEST = 250, PAPER = 690, TICK = 62; // pixels: the least a panel needs, the width of an A4 page, a number
+  const NARROWEST = 250, PAPER = 690, TICK = 50; // pixels: the least a panel needs, the width of an A4 page, a number
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const config = { displaylogo: false, responsive: false, displayModeBar: false, scrollZoom: false };
   const figures = [];
@@ -147,7 +147,7 @@
       layout[`xaxis${suffix}`].domain = [(column + left * columns / width) / columns, (column + 0.98) / columns];
       layout[`yaxis${suffix}`].domain = [(top - height) / total, top / total];
       const axis = layout[`xaxis${suffix}`];
-      if (axis.nticks) axis.nticks = Math.min(axis.nticks, Math.max(3, Math.floor(frame / TICK)));
+      if (axis.nticks) axis.nticks = Math.min(axis.nticks, Math.max(4, Math.floor(frame / TICK)));
     });
     layout.height = total + 8;
     layout.width = width;
