@@ -40,7 +40,7 @@ def test_rerun_trains_again_and_gives_the_same(copy: SpineProject) -> None:
 
 
 def test_the_number_of_workers_does_not_matter(copy: SpineProject) -> None:
-    lanes = ("ehr.protonet", "ehr.maml", "molecules.classical")
+    lanes = ("ehr.protonet", "imaging.maml", "imaging.transfer", "molecules.classical")
     outcome = copy.run(
         "--pipelines", "meta_training,adaptation", "--namespaces", ",".join(lanes), "--params", "workers=2"
     )
