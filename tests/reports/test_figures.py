@@ -78,7 +78,7 @@ def test_ways_stand_beside_the_support(reported):
     text = reported["imaging"].figures["forest"].to_json()
     assert "5 per class, 4-way" in text
     assert "5 per class, 5-way" in text
-    assert "difference in Accuracy" in text
+    assert "difference in accuracy" in text
     assert "-way" not in reported["expression"].figures["forest"].to_json()
 
 

@@ -6,11 +6,15 @@ from med_maml_pipeline.metrics.scores import METRICS
 from med_maml_pipeline.reports.wording import (
     DEFINITIONS,
     METRIC_LABELS,
+    counted,
+    difference_label,
     estimate,
+    modality_label,
     number,
     plain,
     quantity,
     signed,
+    support_label,
     whole,
 )
 
@@ -56,6 +60,21 @@ def test_estimate_leaves_a_missing_interval_out():
 )
 def test_quantity_keeps_three_figures(value, text):
     assert quantity(value) == text
+
+
+def test_labels_of_supports_modalities_and_differences():
+    assert support_label(5, True, 5) == "5 per class, 5-way"
+    assert support_label(5, True, 2) == support_label(5, True) == "5 per class"
+    assert support_label(50, False, None) == "50 in all"
+    assert [modality_label(name) for name in ("ehr", "imaging", "expression", "notes")] == [
+        "Health records (ehr)",
+        "Pictures (imaging)",
+        "Gene expression",
+        "notes",
+    ]
+    assert difference_label("balanced_accuracy") == "difference in balanced accuracy"
+    assert difference_label("auroc") == "difference in AUROC"
+    assert (counted(1, "step"), counted(1200, "step")) == ("1 step", "1,200 steps")
 
 
 def test_whole_and_plain():

@@ -23,7 +23,9 @@ def losses(scoreboard: pd.DataFrame, tasks: pd.DataFrame, attrition: pd.DataFram
         need(attrition, ("source", "lost"), "attrition")
         steps = attrition[attrition["lost"] > 0]
         sentences.append(
-            f"Ingestion and task construction set something aside at {counted(len(steps), 'step')} in "
+            "Ingestion and task construction set nothing aside."
+            if steps.empty
+            else f"Ingestion and task construction set something aside at {counted(len(steps), 'step')} in "
             f"{counted(steps['source'].nunique(), 'source')}; the table of attrition lists them all."
         )
     if len(tasks):

@@ -13,6 +13,7 @@ __all__ = [
     "TERMS",
     "UNDEFINED",
     "counted",
+    "difference_label",
     "estimate",
     "family_label",
     "learner_label",
@@ -123,6 +124,12 @@ def modality_label(name: str) -> str:
 def metric_label(name: str) -> str:
     """A metric's name for people."""
     return METRIC_LABELS.get(name, name.replace("_", " "))
+
+
+def difference_label(name: str) -> str:
+    """``difference in accuracy``, ``difference in AUROC``: the title of an axis."""
+    label = metric_label(name)
+    return f"difference in {label.lower() if label.endswith(('ccuracy', 'error', 'score')) else label}"
 
 
 def family_label(family: str, protocol: str = "disjoint") -> str:

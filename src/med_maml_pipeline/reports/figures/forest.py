@@ -19,9 +19,9 @@ from med_maml_pipeline.reports.board import ALL_FOLDS
 from med_maml_pipeline.reports.figures.facets import Facet, Facets, absent
 from med_maml_pipeline.reports.style import NEUTRAL, lane_colour
 from med_maml_pipeline.reports.wording import (
+    difference_label,
     estimate,
     learner_label,
-    metric_label,
     plain,
     source_label,
     support_label,
@@ -134,7 +134,7 @@ def _facet(forest: _Forest) -> Facet:
     ours, classical = (_names(entry) for entry in (forest.ours, forest.classical))
     return Facet(
         title=source_label(contest.source, contest.family, contest.protocol),
-        x_title=f"difference in {metric_label(forest.metric)}",
+        x_title=difference_label(forest.metric),
         y_title="" if count <= LABELLED else f"{count} test tasks, in order",
         height=max(90, (15 if count <= LABELLED else 5) * (count + 3)),
         note=f"{ours} − {classical}\n{size}",

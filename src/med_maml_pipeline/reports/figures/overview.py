@@ -12,7 +12,7 @@ from med_maml_pipeline.metrics.primary import PRIMARY_METRICS
 from med_maml_pipeline.reports.board import Group, groups, largest, primary
 from med_maml_pipeline.reports.figures.facets import Facet, Facets, absent
 from med_maml_pipeline.reports.figures.lines import lines_of
-from med_maml_pipeline.reports.wording import estimate, metric_label, plain
+from med_maml_pipeline.reports.wording import difference_label, estimate, metric_label, plain
 
 __all__ = ["overview_figure"]
 
@@ -54,7 +54,7 @@ def overview_figure(scoreboard: pd.DataFrame) -> go.Figure:
         name = metric_label(metric)
         frames.append(Facet(name, name, "", height, "value"))
         note = "difference to best classical"
-        frames.append(Facet(name, f"difference in {name}", "", height, note))
+        frames.append(Facet(name, difference_label(metric), "", height, note))
     facets = Facets(TITLE, CAPTION, frames, columns=2, left=LEFT_PX)
     for number, rows in enumerate(by_metric.values()):
         _fill(facets, 2 * number, rows)
