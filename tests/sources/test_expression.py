@@ -18,8 +18,8 @@ from med_maml_pipeline.datasets import MultiSourceDataset
 from med_maml_pipeline.errors import DataError
 from med_maml_pipeline.features.expression import scale_samples
 from med_maml_pipeline.sources import open_source
+from med_maml_pipeline.sources.alike import join_alike
 from med_maml_pipeline.sources.examples import load_examples
-from med_maml_pipeline.sources.expression_groups import join_alike
 from med_maml_pipeline.sources.ingest import Ingestion
 from med_maml_pipeline.sources.reading import Reading, TablePart
 from med_maml_pipeline.sources.spec import MatricesSource

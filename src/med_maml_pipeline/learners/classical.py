@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from med_maml_pipeline.learners.inputs import EncodedSupport, encode_support, fit_inputs, fitted_encoder
-from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
+from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings, grids
 from med_maml_pipeline.learners.scores import TargetScale, constant_logits, spread
 from med_maml_pipeline.learners.whitening import fit_whitening, whitened
 from med_maml_pipeline.tasks.types import FloatArray, Problem, Support, TargetType
@@ -44,7 +44,9 @@ class ClassicalLearner(ABC):
         """Fits the encoder of the inputs; see `fit_inputs`."""
         arrays = fit_inputs(problem, seed=seed)
         progress(1, 1, {})
-        return Checkpoint(learner=self.name, arrays={**arrays, **_whitening(problem, arrays, seed)})
+        if any(tried.get("whiten") for tried in grids(self, problem)[1]):
+            arrays |= _whitening(problem, arrays, seed)
+        return Checkpoint(learner=self.name, arrays=arrays)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Fits the method on the support. Settings that are not given take the grid's first."""
@@ -85,8 +87,8 @@ class ClassicalLearner(ABC):
 def _whitening(
     problem: Problem, arrays: Mapping[str, NDArray[np.generic]], seed: int
 ) -> Mapping[str, NDArray[np.generic]]:
-    """Whitening of the hand-crafted features of pictures; empty elsewhere."""
-    if not arrays or any(table.pixels is None for table in problem.tables.values()):
+    """Whitening of the hand-crafted features of pictures; empty where there are none."""
+    if not arrays:
         return {}
     encoder = fitted_encoder(arrays)
     return fit_whitening(problem, lambda key, rows: encoder.transform(problem.tables[key].x[rows]), seed=seed)

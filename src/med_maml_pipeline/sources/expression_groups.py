@@ -8,38 +8,19 @@ from hashlib import blake2b
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from med_maml_pipeline.sources.alike import join_alike
 from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.reading import AttritionRow
 from med_maml_pipeline.tasks.types import FloatArray
 
-__all__ = ["digests", "group_rows", "join_alike"]
+__all__ = ["digests", "group_rows"]
 
 
 def digests(x: FloatArray) -> list[bytes]:
     """One 128-bit hash per row of ``[n, g]``: equal where rows are equal in every cell, gaps included."""
     plain = np.where(np.isnan(x), np.float32(np.nan), x + np.float32(0))  # one NaN, and no negative zero
     return [blake2b(row.tobytes(), digest_size=16).digest() for row in plain]
-
-
-def join_alike(groups: NDArray[np.object_], hashes: Sequence[bytes]) -> NDArray[np.object_]:
-    """Joins groups that share a hash, directly or through others.
-
-    Args:
-        groups: ``[n]`` group identifiers.
-        hashes: ``n`` hashes of the rows.
-
-    Returns:
-        The groups ``[n]``, each under the identifier that came first.
-    """
-    codes, names = pd.factorize(groups)
-    _, first, same = np.unique(np.array(hashes, dtype="S16"), return_index=True, return_inverse=True)
-    edges = coo_array((np.ones(len(codes)), (codes, codes[first[same]])), shape=(len(names), len(names)))
-    _, component = connected_components(edges, directed=False)
-    _, oldest = np.unique(component, return_index=True)
-    return np.asarray(names, dtype=object)[oldest[component[codes]]]
 
 
 def group_rows(

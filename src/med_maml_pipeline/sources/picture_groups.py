@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from med_maml_pipeline.sources.alike import codes_of, join_alike
 from med_maml_pipeline.sources.reading import AttritionRow
 from med_maml_pipeline.tasks.types import FloatArray
 
@@ -58,32 +59,15 @@ def join_groups(
         digests: ``n`` digests: equal where pictures are alike byte for byte.
         y: ``[n]`` labels.
     """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    pictures = pd.factorize(np.fromiter(digests, dtype=object, count=len(digests)))[0]
-    ids = np.array([f"picture-{digest.hex()}" for digest in digests], dtype=object)
-    groups = pictures
-    if declared is not None:
-        ids = declared
-        groups = pd.factorize(declared)[0]
-        n_groups, n_pictures = int(groups.max()) + 1, int(pictures.max()) + 1
-        edges = (np.ones(len(groups), dtype=np.int8), (groups, n_groups + pictures))
-        n_nodes = n_groups + n_pictures
-        _, component = connected_components(coo_matrix(edges, shape=(n_nodes, n_nodes)), directed=False)
-        ids = ids[_first_rows(component[groups])]
+    if declared is None:
+        declared = np.array([f"picture-{digest.hex()}" for digest in digests], dtype=object)
+    pictures, groups = codes_of(digests), pd.factorize(declared)[0]
     by_picture = pd.DataFrame({"picture": pictures, "group": groups, "y": y}).groupby("picture")
     sizes, distinct = by_picture.size(), by_picture.nunique()
     return PictureGroups(
-        ids=ids,
+        ids=join_alike(declared, digests),
         duplicates=int(sizes[sizes > 1].sum()),
         sets=int((sizes > 1).sum()),
         spanning=int((distinct["group"] > 1).sum()),
         conflicts=int((distinct["y"] > 1).sum()),
     )
-
-
-def _first_rows(codes: NDArray[np.int32]) -> NDArray[np.int64]:
-    """For each row, the first row of the same code, ``[n]``."""
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    return first[inverse]
