@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from med_maml_pipeline.errors import DataError
 from med_maml_pipeline.identifiers import pseudonyms
-from med_maml_pipeline.sources import ingest
+from med_maml_pipeline.sources import READERS, ingest
 from med_maml_pipeline.sources.examples import load_examples
 from med_maml_pipeline.sources.ingest import Ingestion
 from med_maml_pipeline.sources.reading import AttritionRow, Reading, TablePart, TableSchema
-from med_maml_pipeline.sources.spec import SmilesSource
+from med_maml_pipeline.sources.spec import SmilesSource, SourceSpec
 from med_maml_pipeline.tasks.types import FeatureKind, TargetColumn, TargetType
 
 SCHEMA = TableSchema(
@@ -122,3 +123,12 @@ def test_one_part_is_asked_for_at_a_time(ingestion):
 def test_a_source_without_a_row_is_an_error(ingestion):
     with pytest.raises(DataError, match="source 's', table 'main': no row is left after reading"):
         list(ingestion({"s": _reading(iter([]))}))
+
+
+def test_every_format_of_a_source_has_a_reader_that_can_be_imported():
+    formats = {
+        get_args(kind.model_fields["format"].annotation)[0] for kind in get_args(get_args(SourceSpec)[0])
+    }
+    assert set(READERS) == formats
+    for module, function in (reader.split(":") for reader in READERS.values()):
+        assert callable(getattr(import_module(f"med_maml_pipeline.sources.{module}"), function))

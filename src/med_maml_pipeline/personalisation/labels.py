@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from med_maml_pipeline.sources.cells import canonical, not_numbers
+from med_maml_pipeline.sources.labels import MAX_CLASSES, sorted_levels
 from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.tasks.types import FloatArray, TargetType
 
 __all__ = ["Labels", "read_labels"]
-
-_MOST_CLASSES = 24
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,11 @@ def read_labels(
         )
     if asked == "regression":
         return Labels(TargetType.REGRESSION, _values(labels, place), ())
-    classes = _in_order([str(label) for label in distinct])
-    if len(classes) > _MOST_CLASSES:
+    classes = sorted_levels(labels)
+    if len(classes) > MAX_CLASSES:
         raise place.error(
             f"there are {len(classes)} different labels",
-            expected=f"at most {_MOST_CLASSES} classes",
+            expected=f"at most {MAX_CLASSES} classes",
             remedy="for measurements say --params personalisation.target_type=regression",
         )
     classes = _positive_last(classes, positive, shared_meaning=shared_meaning, place=place)
@@ -88,11 +87,6 @@ def _values(labels: pd.Series, place: Place) -> FloatArray:
             expected="numbers, because personalisation.target_type is 'regression'",
         )
     return np.asarray(pd.to_numeric(labels), dtype=np.float32)
-
-
-def _in_order(names: list[str]) -> list[str]:
-    values = pd.to_numeric(pd.Series(names), errors="coerce")
-    return sorted(names) if values.isna().any() else [names[i] for i in np.argsort(values.to_numpy())]
 
 
 def _positive_last(

@@ -56,12 +56,7 @@ def _prepared(cases: Cases, paths: Sequence[str], options: PictureOptions) -> Fe
     for start in range(0, len(paths), options.batch):
         made = prepare_files(paths[start : start + options.batch], options)
         if isinstance(made, RefusedPicture):
-            row = cases.inputs.index[start + made.position]
-            raise cases.place.error(
-                f"the picture of row {row} {made.error.problem}",
-                expected=made.error.expected,
-                remedy=made.error.remedy,
-            )
+            raise made.told(cases.inputs.index[start:].tolist(), cases.place)
         batches.append(made)
     names = picture_feature_names(options)
     return FeatureTable(

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from med_maml_pipeline.sources.spec import (
-    ArraysSource,
-    H5adSource,
-    HourlySource,
-    MatricesSource,
-    MedsSource,
-    PicturesSource,
-    SmilesSource,
-    SourceSpec,
-    TableSource,
-    TablesSource,
-)
+from med_maml_pipeline.sources.spec import SourceSpec
 
 if TYPE_CHECKING:
-    from med_maml_pipeline.sources.reading import Reading
+    from med_maml_pipeline.sources.reading import Reader, Reading
 
-__all__ = ["open_source"]
+__all__ = ["READERS", "open_source"]
+
+READERS: dict[str, str] = {
+    "meds": "meds:read_meds",
+    "table": "table:read_table",
+    "tables": "table:read_tables",
+    "hourly": "hourly:read_hourly",
+    "smiles": "smiles:read_smiles",
+    "pictures": "picture_folder:read_pictures",
+    "npz": "picture_arrays:read_arrays",
+    "h5ad": "h5ad:read_h5ad",
+    "expression": "expression:read_matrices",
+}
+"""Format to ``module:function`` within this package."""
 
 
 def open_source(name: str, spec: SourceSpec, root: Path) -> Reading:
@@ -37,40 +40,6 @@ def open_source(name: str, spec: SourceSpec, root: Path) -> Reading:
     Raises:
         DataError: the source cannot be used as it is; says where, what was expected and what to do.
     """
-    if isinstance(spec, MedsSource):
-        from med_maml_pipeline.sources.meds import read_meds
-
-        return read_meds(name, spec, root)
-    if isinstance(spec, TableSource):
-        from med_maml_pipeline.sources.table import read_table
-
-        return read_table(name, spec, root)
-    if isinstance(spec, TablesSource):
-        from med_maml_pipeline.sources.table import read_tables
-
-        return read_tables(name, spec, root)
-    if isinstance(spec, HourlySource):
-        from med_maml_pipeline.sources.hourly import read_hourly
-
-        return read_hourly(name, spec, root)
-    if isinstance(spec, SmilesSource):
-        from med_maml_pipeline.sources.smiles import read_smiles
-
-        return read_smiles(name, spec, root)
-    if isinstance(spec, PicturesSource):
-        from med_maml_pipeline.sources.picture_folder import read_pictures
-
-        return read_pictures(name, spec, root)
-    if isinstance(spec, ArraysSource):
-        from med_maml_pipeline.sources.picture_arrays import read_arrays
-
-        return read_arrays(name, spec, root)
-    if isinstance(spec, H5adSource):
-        from med_maml_pipeline.sources.h5ad import read_h5ad
-
-        return read_h5ad(name, spec, root)
-    if isinstance(spec, MatricesSource):
-        from med_maml_pipeline.sources.expression import read_matrices
-
-        return read_matrices(name, spec, root)
-    assert_never(spec)
+    module, _, function = READERS[spec.format].partition(":")
+    reader: Reader = getattr(import_module(f"{__name__}.{module}"), function)
+    return reader(name, spec, root)

@@ -14,7 +14,9 @@ from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.reading import AttritionRow
 from med_maml_pipeline.sources.spec import TableColumns
 
-__all__ = ["check_columns", "group_ids", "select_rows", "tidy_frame"]
+__all__ = ["check_columns", "group_ids", "select_rows", "strata_of", "tidy_frame"]
+
+UNKNOWN_STRATUM = "unknown"
 
 
 def check_columns(frame: pd.DataFrame, columns: TableColumns, place: Place) -> None:
@@ -95,6 +97,13 @@ def group_ids(frame: pd.DataFrame, columns: TableColumns, prefix: str) -> NDArra
     else:
         ids = "row-" + frame.index.to_series().astype(str)
     return np.asarray(prefix + ids, dtype=object)
+
+
+def strata_of(frame: pd.DataFrame, column: str | None) -> NDArray[np.object_] | None:
+    """The declared strata ``[n]``, ``unknown`` where blank; None where no column is declared."""
+    if column is None:
+        return None
+    return frame[column].fillna(UNKNOWN_STRATUM).to_numpy(dtype=object)
 
 
 def _first_per_group(frame: pd.DataFrame, columns: TableColumns, place: Place) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from med_maml_pipeline.sources.expression_groups import digests, group_rows
 from med_maml_pipeline.sources.expression_samples import (
     Samples,
     declared_columns,
+    expression_schema,
     read_samples,
     require_columns,
     require_genes,
@@ -25,7 +26,6 @@ from med_maml_pipeline.sources.orientation import refuse_swapped
 from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.reading import AttritionRow, Reading, TablePart, TableSchema, inside
 from med_maml_pipeline.sources.spec_expression import ExpressionMatrix, MatricesSource
-from med_maml_pipeline.tasks.types import FeatureKind
 
 __all__ = ["read_matrices"]
 
@@ -42,13 +42,8 @@ class _Opened:
 
     @property
     def schema(self) -> TableSchema:
-        return TableSchema(
-            table=self.name,
-            features=tuple(self.file.header[number] for number in self.genes),
-            kinds=(FeatureKind.NUMERIC,) * len(self.genes),
-            targets=self.samples.targets,
-            preprocessing=self.matrix.scale.model_dump(mode="json"),
-        )
+        genes = tuple(self.file.header[number] for number in self.genes)
+        return expression_schema(self.name, genes, self.samples, self.matrix.scale)
 
 
 def read_matrices(name: str, spec: MatricesSource, root: Path) -> Reading:

@@ -12,16 +12,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from med_maml_pipeline.errors import DataError
+from med_maml_pipeline.sources.cohort import strata_of
 from med_maml_pipeline.sources.labels import read_target
 from med_maml_pipeline.sources.place import Place
+from med_maml_pipeline.sources.reading import TableSchema
 from med_maml_pipeline.sources.spec import TableColumns
-from med_maml_pipeline.sources.spec_expression import ExpressionColumns
-from med_maml_pipeline.tasks.types import FloatArray, TargetColumn, TargetType
+from med_maml_pipeline.sources.spec_expression import ExpressionColumns, ExpressionScale
+from med_maml_pipeline.tasks.types import FeatureKind, FloatArray, TargetColumn, TargetType
 
 __all__ = [
     "Samples",
     "absent",
     "declared_columns",
+    "expression_schema",
     "read_samples",
     "require_columns",
     "require_genes",
@@ -30,8 +33,6 @@ __all__ = [
 
 MAX_EXPRESSION_CLASSES = 200
 """More are taken for a number declared as a class."""
-
-UNKNOWN_STRATUM = "unknown"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,19 @@ class Samples:
     targets: tuple[TargetColumn, ...]
     groups: NDArray[np.object_]
     strata: NDArray[np.object_] | None
+
+
+def expression_schema(
+    table: str, genes: tuple[str, ...], samples: Samples, scale: ExpressionScale
+) -> TableSchema:
+    """Schema of a table of samples: genes are numbers, and the scale is what a checkpoint must know."""
+    return TableSchema(
+        table=table,
+        features=genes,
+        kinds=(FeatureKind.NUMERIC,) * len(genes),
+        targets=samples.targets,
+        preprocessing=scale.model_dump(mode="json"),
+    )
 
 
 def declared_columns(columns: ExpressionColumns) -> Iterator[tuple[str, str]]:
@@ -139,7 +153,7 @@ def read_samples(
         y=np.stack([y, *further], axis=1),
         targets=(main, *names),
         groups=_groups(frame, columns, prefixes, place),
-        strata=_strata(frame, columns),
+        strata=strata_of(frame, columns.stratum),
     )
 
 
@@ -181,12 +195,6 @@ def _groups(
         return np.asarray(f"{single}row-" + frame.index.to_series().astype(str), dtype=object)
     _require_present(frame[columns.group], "group", place)
     return np.asarray(declared + frame[columns.group].astype(str), dtype=object)
-
-
-def _strata(frame: pd.DataFrame, columns: ExpressionColumns) -> NDArray[np.object_] | None:
-    if columns.stratum is None:
-        return None
-    return frame[columns.stratum].fillna(UNKNOWN_STRATUM).to_numpy(dtype=object)
 
 
 def _require_present(column: pd.Series, role: str, place: Place) -> None:

@@ -19,6 +19,7 @@ from med_maml_pipeline.sources.expression_samples import (
     Samples,
     absent,
     declared_columns,
+    expression_schema,
     read_samples,
     require_columns,
     require_genes,
@@ -29,7 +30,7 @@ from med_maml_pipeline.sources.h5_matrix import StoredMatrix, require_self_conta
 from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.reading import AttritionRow, Reading, TablePart, TableSchema, inside
 from med_maml_pipeline.sources.spec_expression import ExpressionColumns, H5adSource
-from med_maml_pipeline.tasks.types import FeatureKind, FloatArray
+from med_maml_pipeline.tasks.types import FloatArray
 
 __all__ = ["read_h5ad", "read_whole"]
 
@@ -46,13 +47,7 @@ class _Opened:
 
     @property
     def schema(self) -> TableSchema:
-        return TableSchema(
-            table=TABLE,
-            features=self.genes,
-            kinds=(FeatureKind.NUMERIC,) * len(self.genes),
-            targets=self.samples.targets,
-            preprocessing=self.spec.scale.model_dump(mode="json"),
-        )
+        return expression_schema(TABLE, self.genes, self.samples, self.spec.scale)
 
     def batches(self) -> Iterator[tuple[slice, FloatArray]]:
         """Raw values of ``spec.batch`` samples at a time, checked against the declared scale."""

@@ -10,7 +10,7 @@ from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.spec import TableColumns
 from med_maml_pipeline.tasks.types import FloatArray, TargetColumn, TargetType
 
-__all__ = ["MAX_CLASSES", "read_target"]
+__all__ = ["MAX_CLASSES", "read_target", "sorted_levels"]
 
 MAX_CLASSES = 24
 
@@ -43,7 +43,7 @@ def read_target(
         )
     if columns.target_type == "regression":
         return _values(column, place)
-    levels = _sorted_levels(column)
+    levels = sorted_levels(column)
     names: tuple[str, ...] = ()
     if columns.positive:
         positive = {canonical(value) for value in columns.positive}
@@ -73,7 +73,8 @@ def _values(column: pd.Series, place: Place) -> tuple[FloatArray, TargetColumn]:
     return y, TargetColumn(name, TargetType.REGRESSION, 0, cluster=name)
 
 
-def _sorted_levels(column: pd.Series) -> list[str]:
+def sorted_levels(column: pd.Series) -> list[str]:
+    """Distinct values of a tidy column without gaps: by value where all are numbers, else by the alphabet."""
     levels = sorted(str(level) for level in column.unique())
     return levels if not_numbers(column).any() else sorted(levels, key=float)
 

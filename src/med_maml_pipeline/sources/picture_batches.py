@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from med_maml_pipeline.errors import DataError
 from med_maml_pipeline.features.picture_pixels import prepare_pixels
 from med_maml_pipeline.features.pictures import picture_features
 from med_maml_pipeline.sources.pictures_decode import UnusablePictureError, prepare_picture
+from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.spec_imaging import PictureOptions
 from med_maml_pipeline.tasks.types import FloatArray, PixelArray
 
@@ -41,6 +43,14 @@ class RefusedPicture:
 
     position: int
     error: UnusablePictureError
+
+    def told(self, rows: Sequence[int], place: Place) -> DataError:
+        """The error to raise: names the picture by its row; ``rows`` are the row numbers of the batch."""
+        return place.error(
+            f"the picture of row {rows[self.position]} {self.error.problem}",
+            expected=self.error.expected,
+            remedy=self.error.remedy,
+        )
 
 
 def prepare_files(paths: Sequence[str], options: PictureOptions) -> PreparedBatch | RefusedPicture:

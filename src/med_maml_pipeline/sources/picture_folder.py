@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from med_maml_pipeline.features.picture_pixels import picture_preprocessing
 from med_maml_pipeline.features.pictures import picture_feature_names
-from med_maml_pipeline.sources.cohort import check_columns, group_ids, select_rows, tidy_frame
+from med_maml_pipeline.sources.cohort import check_columns, group_ids, select_rows, strata_of, tidy_frame
 from med_maml_pipeline.sources.delimited import read_frame
 from med_maml_pipeline.sources.labels import read_target
 from med_maml_pipeline.sources.picture_batches import RefusedPicture, digest_files, prepare_files
@@ -23,7 +23,6 @@ from med_maml_pipeline.sources.place import Place
 from med_maml_pipeline.sources.reading import AttritionRow, Reading, TablePart, TableSchema, inside
 from med_maml_pipeline.sources.spec import PicturesSource, TableColumns
 from med_maml_pipeline.sources.spec_imaging import PictureOptions
-from med_maml_pipeline.sources.table import UNKNOWN_STRATUM
 from med_maml_pipeline.sources.worker_batches import Workers
 from med_maml_pipeline.tasks.types import FeatureKind, FloatArray, TargetColumn
 
@@ -76,7 +75,7 @@ def read_pictures(name: str, spec: PicturesSource, root: Path) -> Reading:
         paths=paths,
         y=y,
         groups=group_ids(frame, columns, "") if columns.group else None,
-        strata=frame[columns.stratum].fillna(UNKNOWN_STRATUM).to_numpy(object) if columns.stratum else None,
+        strata=strata_of(frame, columns.stratum),
     )
     return Reading(
         schemas=(picture_schema(spec.options, target),),
@@ -137,7 +136,7 @@ def _parts(
         ):
             rows = slice(start, start + options.batch)
             if isinstance(made, RefusedPicture):
-                raise _refusal(made, listed.rows[rows], place)
+                raise made.told(listed.rows[rows].tolist(), place)
             strata = None if listed.strata is None else listed.strata[rows]
             yield TablePart(TABLE, made.x, listed.y[rows, None], groups.ids[rows], strata, made.pixels)
 
@@ -146,15 +145,6 @@ def _digests(listed: _Listed, batches: list[list[str]], workers: Workers, place:
     digests: list[bytes] = []
     for found in workers.map(digest_files, batches):
         if isinstance(found, RefusedPicture):
-            raise _refusal(found, listed.rows[len(digests) :], place)
+            raise found.told(listed.rows[len(digests) :].tolist(), place)
         digests += found
     return digests
-
-
-def _refusal(refused: RefusedPicture, rows: NDArray[np.int64], place: Place) -> Exception:
-    error = refused.error
-    return place.error(
-        f"the picture of row {rows[refused.position]} {error.problem}",
-        expected=error.expected,
-        remedy=error.remedy,
-    )

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from med_maml_pipeline.sources.cohort import check_columns, group_ids, select_rows, tidy_frame
+from med_maml_pipeline.sources.cohort import check_columns, group_ids, select_rows, strata_of, tidy_frame
 from med_maml_pipeline.sources.columns import build_features
 from med_maml_pipeline.sources.delimited import read_frame
 from med_maml_pipeline.sources.labels import read_target
@@ -18,8 +14,6 @@ from med_maml_pipeline.sources.reading import AttritionRow, Reading, TablePart, 
 from med_maml_pipeline.sources.spec import NamedTable, TableColumns, TableSource, TablesSource
 
 __all__ = ["read_table", "read_tables"]
-
-UNKNOWN_STRATUM = "unknown"
 
 
 @dataclass(frozen=True)
@@ -85,15 +79,9 @@ def _open(
             (target,),
             preprocessing={"icd9": list(columns.icd9)} if columns.icd9 else {},
         ),
-        TablePart(table, features.x, y[:, None], groups, _strata(frame, columns)),
+        TablePart(table, features.x, y[:, None], groups, strata_of(frame, columns.stratum)),
         attrition,
     )
-
-
-def _strata(frame: pd.DataFrame, columns: TableColumns) -> NDArray[np.object_] | None:
-    if columns.stratum is None:
-        return None
-    return frame[columns.stratum].fillna(UNKNOWN_STRATUM).to_numpy(dtype=object)
 
 
 def _reading(name: str, opened: list[_Opened]) -> Reading:
