@@ -16,9 +16,10 @@ import pyarrow as pa
 import pytest
 from kedro.io.core import Version
 
+from med_maml_pipeline.atomic_file import replaced_file
 from med_maml_pipeline.datasets import CsvDataset, JsonDataset, ParquetDataset, SnapshotDataset
 from med_maml_pipeline.datasets.contents import _HashingFile
-from med_maml_pipeline.datasets.staging import SaveError, replaced_file, staged_version
+from med_maml_pipeline.datasets.staging import SaveError, staged_version
 
 BIG = pd.DataFrame({"x": np.random.default_rng(0).normal(size=50_000)})
 

@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 
 from med_maml_pipeline.learners.inputs import encode_support
-from med_maml_pipeline.learners.protocol import Checkpoint, Learner, Settings, silent
+from med_maml_pipeline.learners.monitor import Monitor
+from med_maml_pipeline.learners.protocol import Checkpoint, Learner, Settings
 from med_maml_pipeline.learners.registry import LANES, get_learner
 from med_maml_pipeline.tasks.types import (
     FeatureKind,
@@ -86,7 +87,7 @@ def test_query_alone_scores_as_in_company_and_checkpoint_is_untouched(
 ) -> None:
     support, query = SUPPORTS[kind], draw_inputs(25, seed=9)
     for learner, settings in every_setting(name):
-        checkpoint = learner.meta_fit(problem, learner.meta_grid[0], 0, silent)
+        checkpoint = learner.meta_fit(problem, learner.meta_grid[0], 0, Monitor())
         before = {key: array.tobytes() for key, array in checkpoint.arrays.items()}
         predictor = learner.adapt(checkpoint, support, settings, seed=3)
         together = predictor(query)
@@ -113,7 +114,7 @@ def test_company_does_not_break_ties_between_duplicates(name: str) -> None:
 @pytest.mark.parametrize("name", CLASSICAL)
 def test_chance_on_noise_and_better_than_chance_on_signal(name: str) -> None:
     learner = get_learner(name)
-    checkpoint = learner.meta_fit(make_problem(), {}, 0, silent)
+    checkpoint = learner.meta_fit(make_problem(), {}, 0, Monitor())
 
     def mean_auroc(label: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> float:
         scores = []
@@ -134,7 +135,7 @@ def test_values_come_back_on_their_own_scale(name: str) -> None:
     learner, x = get_learner(name), draw_inputs(160, seed=4, missing=0)
     y = (1000 + 50 * (x[:, :12].sum(axis=1) - x[:, 12:24].sum(axis=1))).astype(np.float32)
     support = Support(x[:80], y[:80], KINDS, TargetType.REGRESSION, 0)
-    values = learner.adapt(learner.meta_fit(make_problem(), {}, 0, silent), support, FEW_TREES, 0)(x[80:])
+    values = learner.adapt(learner.meta_fit(make_problem(), {}, 0, Monitor()), support, FEW_TREES, 0)(x[80:])
     assert np.corrcoef(values, y[80:])[0, 1] > 0.3
     assert abs(values.mean() - y.mean()) < 0.5 * y.std()
 
@@ -170,7 +171,7 @@ def test_meta_fit_reads_no_label_and_no_row_of_other_splits() -> None:
     problem, other = make_problem(), make_problem()
     other.tables["s/main"].x[200:] = 1e6  # rows of no training task
     learner = get_learner("logistic")
-    first, second = (learner.meta_fit(p, {}, 0, silent).arrays for p in (problem, other))
+    first, second = (learner.meta_fit(p, {}, 0, Monitor()).arrays for p in (problem, other))
     assert first.keys() == second.keys()
     for key in first:
         np.testing.assert_array_equal(first[key], second[key])

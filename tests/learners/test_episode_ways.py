@@ -6,7 +6,7 @@ import pytest
 
 from med_maml_pipeline.learners.episode_batches import batches
 from med_maml_pipeline.learners.episodes import run_episode
-from med_maml_pipeline.learners.protocol import silent
+from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.metrics.curves import roc_points
 from med_maml_pipeline.metrics.scores import score_episode
@@ -85,7 +85,7 @@ def test_batches_join_tasks_by_ways_and_carry_the_labels_of_the_episode(problem)
 def test_learners_score_the_classes_of_the_episode(problem, name):
     learner = get_learner(name)
     settings = {} if learner.lane == "classical" else {"steps": 3}
-    checkpoint = learner.meta_fit(problem, settings, 0, silent)
+    checkpoint = learner.meta_fit(problem, settings, 0, Monitor())
     adapt = learner.adapt_grid[0]
     (episode,) = problem.episodes
     result = run_episode(learner, checkpoint, problem, episode, adapt, 0)

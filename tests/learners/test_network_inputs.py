@@ -14,10 +14,12 @@ from med_maml_pipeline.learners.episode_batches import InputDropout, balance, ba
 from med_maml_pipeline.learners.inputs import encode_support
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
 from med_maml_pipeline.learners.maml import MamlTraining
+from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.pooled_rows import PooledRows
 from med_maml_pipeline.learners.protocol import Checkpoint
+from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import MLP
 from med_maml_pipeline.tasks.types import FeatureKind, FeatureTable, MetaSplit, Problem, TargetType, Task
@@ -173,17 +175,12 @@ def test_the_outer_loop_minimises_and_keeps_the_curve():
         yield ((start["w"][:, 0] - start["b"]) ** 2).sum()
         yield ((start["b"] - 3) ** 2).sum()
 
-    history = optimise(
-        start,
-        losses_at,
-        steps=300,
-        learning_rate=0.1,
-        weight_decay=0.0,
-        progress=lambda done, total, figures: told.append((done, total, figures["loss"])),
-    )
-    assert history[-1]["loss"] < 1e-3 < history[0]["loss"]
-    assert len(history) == 50
-    assert told == [(record["step"], 300, record["loss"]) for record in history]
+    monitor = Monitor(progress=lambda done, total, figures: told.append((done, total, figures.get("loss"))))
+    made = optimise(start, losses_at, Schedule(300, 0.1), lambda: Checkpoint("line"), monitor)
+    assert made.history[-1]["loss"] < 1e-3 < made.history[0]["loss"]
+    assert len(made.history) == 50
+    assert [done for done, _, _ in told] == [*range(1, 301)]
+    assert told[-1] == (300, 300, made.history[-1]["loss"])
 
 
 def test_settings_fill_a_block_and_refuse_what_they_do_not_know():

@@ -11,7 +11,8 @@ import torch
 
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.inputs import fit_inputs
-from med_maml_pipeline.learners.protocol import Checkpoint, grids, silent
+from med_maml_pipeline.learners.monitor import Monitor
+from med_maml_pipeline.learners.protocol import Checkpoint, grids
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.learners.views import dihedral_views, turned
 from med_maml_pipeline.learners.whitening import fit_whitening, whitened
@@ -87,7 +88,7 @@ def _support_and_query(problem: Problem, shots: int = 5) -> tuple[Support, np.nd
 
 @cache
 def _fitted(name: str) -> Checkpoint:
-    return get_learner(name).meta_fit(pictures(), TINY[name], 0, silent)
+    return get_learner(name).meta_fit(pictures(), TINY[name], 0, Monitor())
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -176,7 +177,7 @@ def test_without_features_classical_learners_see_the_pixels():
     assert fit_inputs(problem) == {}
     support, x, y = _support_and_query(problem)
     learner = get_learner("logistic")
-    scores = learner.adapt(learner.meta_fit(problem, {}, 0, silent), support, {"penalty": 100.0}, 0)(x)
+    scores = learner.adapt(learner.meta_fit(problem, {}, 0, Monitor()), support, {"penalty": 100.0}, 0)(x)
     assert (scores.argmax(1) == y).mean() > 0.5
 
 
@@ -186,7 +187,7 @@ def test_pictures_of_two_shapes_do_not_share_a_network():
     smaller = FeatureTable(table.x, table.names, table.kinds, table.pixels[:, :, ::2, ::2])
     mixed = Problem("p", 0, {"s/main": table, "s/b": smaller}, problem.tasks, (), shared_inputs=True)
     with pytest.raises(ConfigurationError, match=r"'s/main' and 's/b' differ in channels or size.*'options'"):
-        get_learner("maml").meta_fit(mixed, TINY["maml"], 0, silent)
+        get_learner("maml").meta_fit(mixed, TINY["maml"], 0, Monitor())
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ def test_pictures_of_two_shapes_do_not_share_a_network():
 )
 def test_training_lifts_unseen_classes_well_above_chance(name, settings):
     problem, learner = pictures(), get_learner(name)
-    checkpoint = learner.meta_fit(problem, settings, 0, silent)
+    checkpoint = learner.meta_fit(problem, settings, 0, Monitor())
     support, x, y = _support_and_query(problem)
     chosen = {"inputs": "learned", "penalty": 10.0} if name == "linear_probe" else {}
     assert (learner.adapt(checkpoint, support, chosen, 0)(x).argmax(1) == y).mean() > 0.6

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from med_maml_pipeline.learners.adaptation import predict_test_episodes
-from med_maml_pipeline.learners.protocol import Checkpoint, Settings, silent
+from med_maml_pipeline.learners.monitor import Monitor
+from med_maml_pipeline.learners.protocol import Checkpoint, Settings
 from med_maml_pipeline.learners.registry import LANES, LEARNERS, get_learner
 from med_maml_pipeline.learners.training import Effort, meta_train
 from med_maml_pipeline.tasks.types import (
@@ -87,7 +88,7 @@ def _fewest_trees(settings: Settings) -> dict[str, object]:
 @cache
 def fitted(name: str, kind: TargetType) -> Checkpoint:
     learner = get_learner(name)
-    return learner.meta_fit(problem(kind), {**learner.meta_grid[0], **TINY}, 0, silent)
+    return learner.meta_fit(problem(kind), {**learner.meta_grid[0], **TINY}, 0, Monitor())
 
 
 def _bytes(checkpoint: Checkpoint) -> dict[str, tuple[str, tuple[int, ...], bytes]]:

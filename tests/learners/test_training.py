@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from med_maml_pipeline.learners import adaptation, training
+from med_maml_pipeline.learners import adaptation, fitting, training
 from med_maml_pipeline.learners.adaptation import PREDICTION_COLUMNS, predict_test_episodes
 from med_maml_pipeline.learners.episodes import validation_sample
 from med_maml_pipeline.learners.protocol import Checkpoint, Learner
@@ -43,7 +43,7 @@ class Scripted:
     def supports(self, problem: Problem) -> bool:
         return True
 
-    def meta_fit(self, problem, settings, seed, progress) -> Checkpoint:
+    def meta_fit(self, problem, settings, seed, monitor) -> Checkpoint:
         self.seen += [f"{task.meta_split}" for task in problem.tasks]
         return Checkpoint(self.name, {"sign": np.array([settings["sign"]])})
 
@@ -79,6 +79,7 @@ def learner(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     scripted = Scripted()
     get: Callable[[str], Learner] = lambda name: scripted  # noqa: E731
     monkeypatch.setattr(training, "get_learner", get)
+    monkeypatch.setattr(fitting, "get_learner", get)
     monkeypatch.setattr(adaptation, "get_learner", get)
     return scripted
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from kedro.io.core import DatasetError
 
+from med_maml_pipeline.atomic_file import sync
 from med_maml_pipeline.errors import MedMamlError
 
-__all__ = ["SaveError", "replaced_file", "staged_version"]
+__all__ = ["SaveError", "staged_version"]
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
@@ -48,27 +49,13 @@ def staged_version(folder: Path, *, dataset: str) -> Iterator[Path]:
         yield partial
         _sync_folders(partial)
         partial.rename(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if _means_no_room(error):
             raise SaveError(_no_room(folder.parent, dataset)) from error
         if isinstance(error, OSError) and error.errno in _NOT_EMPTY and folder.exists():
             raise SaveError(_taken(folder, dataset)) from error  # another process was first
-        raise
-
-
-@contextmanager
-def replaced_file(path: Path) -> Iterator[Path]:
-    """Yields a hidden sibling of ``path`` to write; on success it takes the place of ``path`` in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        yield partial
-        _sync(partial)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
         raise
 
 
@@ -96,12 +83,4 @@ def _no_room(folder: Path, dataset: str) -> str:
 
 def _sync_folders(top: Path) -> None:
     for parent, _, _ in os.walk(top):
-        _sync(Path(parent))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(Path(parent))

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from med_maml_pipeline.learners.inputs import EncodedSupport, encode_support, fit_inputs, fitted_encoder
-from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings, grids
+from med_maml_pipeline.learners.monitor import Monitor
+from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings, grids
 from med_maml_pipeline.learners.scores import TargetScale, constant_logits, spread
 from med_maml_pipeline.learners.whitening import fit_whitening, whitened
 from med_maml_pipeline.tasks.types import FloatArray, Problem, Support, TargetType
@@ -38,12 +39,10 @@ class ClassicalLearner(ABC):
         """Defined for every problem."""
         return True
 
-    def meta_fit(
-        self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback
-    ) -> Checkpoint:
+    def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Fits the encoder of the inputs; see `fit_inputs`."""
         arrays = fit_inputs(problem, seed=seed)
-        progress(1, 1, {})
+        monitor.progress(1, 1, {})
         if any(tried.get("whiten") for tried in grids(self, problem)[1]):
             arrays |= _whitening(problem, arrays, seed)
         return Checkpoint(learner=self.name, arrays=arrays)

@@ -36,11 +36,14 @@ class TypedBatch:
 
     def tasks(self) -> Iterator[TypedBatch]:
         """Batches of one task each."""
-        support, query = self.episodes.support, self.episodes.query
         for at in range(len(self)):
-            one = slice(at, at + 1)
-            parts = (Labelled(s.x[one], s.y[one], s.weight[one]) for s in (support, query))
-            yield replace(self, episodes=EpisodeBatch(*parts))
+            yield self.part(slice(at, at + 1))
+
+    def part(self, which: slice) -> TypedBatch:
+        """Some of its tasks."""
+        sets = (self.episodes.support, self.episodes.query)
+        parts = (Labelled(rows.x[which], rows.y[which], rows.weight[which]) for rows in sets)
+        return replace(self, episodes=EpisodeBatch(*parts))
 
 
 @dataclass(frozen=True)

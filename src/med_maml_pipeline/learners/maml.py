@@ -12,11 +12,13 @@ from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch, balance, batches, loss_of
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
+from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
 from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.perturbation import perturbation
-from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
+from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
+from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import Heads, Network, initial_parameters
 from med_maml_pipeline.tasks.sampling import training_batch
@@ -40,6 +42,9 @@ class MamlTraining:
         learn_inner_lr: Learn one rate per layer along with the parameters.
         outer_lr: Rate of AdamW.
         weight_decay: Of AdamW.
+        warmup: Share of the updates in which the rate grows; it then falls as a cosine.
+        validate_every: Updates between two looks at validation episodes; 0 never looks.
+        patience: Looks without a better one after which training stops; 0 goes to the end.
         balanced: Let both classes of a task count alike in the query loss, whatever their prevalence.
         input_dropout: Share of the input columns hidden from a task, the same in support and query.
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
@@ -58,6 +63,9 @@ class MamlTraining:
     learn_inner_lr: bool = True
     outer_lr: float = 3e-3
     weight_decay: float = 0.01
+    warmup: float = 0.0
+    validate_every: int = 0
+    patience: int = 5
     balanced: bool = False
     input_dropout: float = 0.0
     backbone: str = "conv4"
@@ -133,9 +141,7 @@ class Maml:
         """Defined wherever there are meta-training tasks."""
         return bool(problem.split(MetaSplit.TRAIN))
 
-    def meta_fit(
-        self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback
-    ) -> Checkpoint:
+    def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Meta-trains start and rates on the meta-training tasks."""
         options = read_settings(MamlTraining, settings, self.name)
         inputs = NetworkInputs.fit(problem, seed)
@@ -155,22 +161,21 @@ class Maml:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
             perturbed = perturbation(inputs.image, options, seed, step)
             for drawn_batch in batches(inputs, drawn, options.device):
-                batch = perturbed(drawn_batch)
+                batch = perturbed(drawn_batch).part(monitor.world.own)
+                if not len(batch):
+                    continue
                 # The second-order graph of a convolutional network is large: one task at a time.
                 for part in [batch] if inputs.image is None else batch.tasks():
                     losses = _query_losses(network, heads, parameters, log_rates, part, options)
                     yield losses.sum() / len(drawn)
 
-        history = optimise(
-            learned,
-            losses_at,
-            steps=options.steps,
-            learning_rate=options.outer_lr,
-            weight_decay=options.weight_decay,
-            progress=progress,
-        )
-        arrays = {**inputs.arrays, **to_arrays(parameters, "network."), **to_arrays(log_rates, "log_rates.")}
-        return Checkpoint(self.name, arrays, facts, history)
+        def checkpoint() -> Checkpoint:
+            tensors = {**to_arrays(parameters, "network."), **to_arrays(log_rates, "log_rates.")}
+            arrays = {**inputs.arrays, **tensors}
+            return Checkpoint(self.name, arrays, facts)
+
+        schedule = Schedule.of(options, options.outer_lr)
+        return optimise(learned, losses_at, schedule, checkpoint, monitor)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Descends from the meta-learned start on the support loss."""

@@ -1,13 +1,17 @@
-"""The outer loop that every network shares: AdamW on a cosine, gradients clipped, the curve kept."""
+"""The outer loop that every network shares: AdamW, gradients clipped, the best parameters kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from med_maml_pipeline.learners.protocol import ProgressCallback
+from med_maml_pipeline.learners.monitor import Monitor
+from med_maml_pipeline.learners.protocol import Checkpoint
+from med_maml_pipeline.learners.schedule import Schedule
+from med_maml_pipeline.learners.training_state import TrainingState
 
 __all__ = ["optimise"]
 
@@ -17,50 +21,63 @@ _CLIP = 10.0  # norm of the whole gradient; reached by single meta-batches early
 def optimise(
     parameters: Mapping[str, Tensor],
     losses_at: Callable[[int], Iterable[Tensor]],
-    *,
-    steps: int,
-    learning_rate: float,
-    weight_decay: float,
-    progress: ProgressCallback,
-) -> tuple[Mapping[str, float], ...]:
-    """Minimises the sum of ``losses_at(step)`` in place by AdamW with cosine decay to zero.
+    schedule: Schedule,
+    checkpoint: Callable[[], Checkpoint],
+    monitor: Monitor,
+) -> Checkpoint:
+    """Minimises the sum of ``losses_at(step)`` by AdamW (Loshchilov & Hutter 2019).
 
-    AdamW: Loshchilov & Hutter (2019).
+    A training that was broken off goes on from the monitor's state and ends with the same bytes as one that
+    was not: whatever a step needs is in the state or a pure function of the step.
 
     Args:
-        parameters: Leaves that require gradients; weight decay spares vectors (biases, scales, rates).
-        losses_at: Parts of a step's loss, which add up to it; must draw its batch as a pure function of the
-            step. Each part is differentiated as it comes, so that one graph is in memory at a time.
-        steps: Number of updates.
-        learning_rate: At the start.
-        weight_decay: Decoupled, of matrices.
-        progress: Told about every fiftieth of the way.
+        parameters: Leaves that require gradients, changed in place; weight decay spares vectors (biases,
+            scales, rates).
+        losses_at: Parts of a step's loss, which add up to it over all processes; must draw its batch as a
+            pure function of the step. Each part is differentiated as it comes, so that one graph is in
+            memory at a time.
+        schedule: Length, rates and validation.
+        checkpoint: The checkpoint of the parameters as they are when it is called.
+        monitor: Progress, state, validation metric and company.
 
     Returns:
-        The learning curve: ``step`` and the mean ``loss`` since the record before.
+        The checkpoint of the best look at validation episodes, or of the last step where there was none. Its
+        history holds ``step``, the mean ``loss`` since the record before, ``learning_rate``, ``validation``
+        (NaN between looks) and ``kept`` (1 for the step whose parameters are returned).
     """
-    matrices = [value for value in parameters.values() if value.dim() > 1]
-    vectors = [value for value in parameters.values() if value.dim() <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}],
-        lr=learning_rate,
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(steps, 1))
-    history: list[Mapping[str, float]] = []
-    every, losses = max(steps // 50, 1), []
-    for step in range(steps):
-        optimiser.zero_grad(set_to_none=True)
-        loss = torch.zeros(())
-        for part in losses_at(step):
-            part.backward()
-            loss += part.detach().cpu()
-        torch.nn.utils.clip_grad_norm_(list(parameters.values()), _CLIP)
-        optimiser.step()
-        schedule.step()
-        losses.append(loss)
-        if (step + 1) % every == 0 or step + 1 == steps:
-            mean = float(torch.stack(losses).mean())
-            history.append({"step": float(step + 1), "loss": mean})
-            progress(step + 1, steps, {"loss": mean})
-            losses = []
-    return tuple(history)
+    if monitor.judge is None:
+        schedule = replace(schedule, validate_every=0)
+    state = TrainingState.started(parameters, schedule.weight_decay)
+    state.load(monitor.state)
+    total = schedule.steps
+    while state.step < total and not state.best.exhausted(schedule.patience):
+        _update(state, losses_at(state.step), schedule, monitor)
+        validation = float("nan")
+        if monitor.judge is not None and schedule.validates(state.step):
+            validation = monitor.world.agree(monitor.judge(checkpoint()))
+            state.best.look(validation, state.step, parameters)
+        if schedule.records(state.step):
+            state.record(schedule.rate(state.step - 1), validation)
+        monitor.progress(state.step, total, state.figures())
+        if monitor.world.rank == 0:
+            state.save(monitor.state)
+    if state.step < total:
+        monitor.progress(total, total, state.figures())  # stopped early: nothing is left to do
+    state.keep_best()
+    return replace(checkpoint(), history=state.marked_history())
+
+
+def _update(state: TrainingState, parts: Iterable[Tensor], schedule: Schedule, monitor: Monitor) -> None:
+    state.optimiser.zero_grad(set_to_none=True)
+    loss = torch.zeros(())
+    for part in parts:
+        part.backward()
+        loss += part.detach().cpu()
+    parameters = list(state.parameters.values())
+    monitor.world.sum_gradients(parameters)
+    torch.nn.utils.clip_grad_norm_(parameters, _CLIP)
+    for group in state.optimiser.param_groups:
+        group["lr"] = schedule.rate(state.step)
+    state.optimiser.step()
+    state.losses.append(monitor.world.sum(loss))
+    state.step += 1

@@ -15,12 +15,14 @@ from torch.nn import functional as F
 
 from med_maml_pipeline.learners.architecture import network_of
 from med_maml_pipeline.learners.learned_features import embedding, joined_whitening
+from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_arrays import to_arrays
 from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.perturbation import PictureAugmentation
 from med_maml_pipeline.learners.pooled_rows import PooledRows
-from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback
+from med_maml_pipeline.learners.protocol import Checkpoint
+from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.networks import initial_parameters
 from med_maml_pipeline.tasks.types import ImageShape, MetaSplit, Problem, TargetType, Task
 
@@ -40,6 +42,9 @@ class Pretraining:
         hidden: Widths of the hidden layers; the last is the number of features.
         learning_rate: Of AdamW.
         weight_decay: Of AdamW.
+        warmup: Share of the updates in which the rate grows; it then falls as a cosine.
+        validate_every: Updates between two looks at validation episodes; 0 never looks.
+        patience: Looks without a better one after which training stops; 0 goes to the end.
         input_dropout: Share of the input columns hidden from a batch.
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
         filters: Its (first) number of channels.
@@ -53,6 +58,9 @@ class Pretraining:
     hidden: tuple[int, ...] = (128, 64)
     learning_rate: float = 1e-3
     weight_decay: float = 0.3
+    warmup: float = 0.0
+    validate_every: int = 0
+    patience: int = 5
     input_dropout: float = 0.3
     backbone: str = "conv4"
     filters: int = 32
@@ -74,9 +82,7 @@ class _Columns:
         return cls([sum(widths[:i]) for i in range(len(widths))], sum(widths))
 
 
-def pretrain(
-    problem: Problem, options: Pretraining, seed: int, progress: ProgressCallback, learner: str
-) -> Checkpoint:
+def pretrain(problem: Problem, options: Pretraining, seed: int, monitor: Monitor, learner: str) -> Checkpoint:
     """Trains the shared trunk and one head per meta-training task (Caruana 1997), on the pooled rows.
 
     Returns:
@@ -95,19 +101,17 @@ def pretrain(
 
     def losses_at(step: int) -> Iterator[Tensor]:
         x, y = rows.batch(seed, step, options.batch)
-        perturbed = _perturbed(torch.from_numpy(x), inputs.image, options, seed, step)
+        own, labels = monitor.world.own, torch.from_numpy(y)
+        perturbed = _perturbed(torch.from_numpy(x), inputs.image, options, seed, step)[own]
         outputs = functional_call(network, parameters, (perturbed.to(options.device),))
-        yield _multi_task_loss(outputs, torch.from_numpy(y).to(options.device), rows.tasks, columns)
+        loss = _multi_task_loss(outputs, labels[own].to(options.device), rows.tasks, columns)
+        yield loss / int((~labels.isnan()).sum())
 
-    history = optimise(
-        parameters,
-        losses_at,
-        steps=options.steps,
-        learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        progress=progress,
-    )
-    return Checkpoint(learner, _arrays(rows, parameters, facts, seed), facts, history)
+    def checkpoint() -> Checkpoint:
+        return Checkpoint(learner, _arrays(rows, parameters, facts, seed), facts)
+
+    schedule = Schedule.of(options, options.learning_rate)
+    return optimise(parameters, losses_at, schedule, checkpoint, monitor)
 
 
 def untrained_network(problem: Problem, options: Pretraining, seed: int, learner: str) -> Checkpoint:
@@ -171,7 +175,7 @@ def _mean_head(
 
 
 def _multi_task_loss(outputs: Tensor, labels: Tensor, tasks: tuple[Task, ...], columns: _Columns) -> Tensor:
-    """Mean loss over the observed labels of all tasks."""
+    """Sum of the losses of the observed labels of all tasks."""
     observed = ~labels.isnan()
     filled = labels.nan_to_num()
     total = outputs.new_zeros(())
@@ -189,4 +193,4 @@ def _multi_task_loss(outputs: Tensor, labels: Tensor, tasks: tuple[Task, ...], c
         loss = F.huber_loss if target_type == TargetType.REGRESSION else F.binary_cross_entropy_with_logits
         each = loss(single, filled[:, members], reduction="none")
         total = total + (each * observed[:, members]).sum()
-    return total / observed.sum()
+    return total

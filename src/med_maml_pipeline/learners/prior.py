@@ -14,11 +14,13 @@ from torch.nn import functional as F
 
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.evaluation import evaluate
+from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
 from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.pooled_rows import PooledRows
-from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
+from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
+from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import initial_parameters
 from med_maml_pipeline.tasks.types import FloatArray, MetaSplit, Problem, Support, TargetType
@@ -38,6 +40,9 @@ class PriorTraining:
         filters: Its (first) number of channels.
         learning_rate: Of AdamW.
         weight_decay: Of AdamW.
+        warmup: Share of the updates in which the rate grows; it then falls as a cosine.
+        validate_every: Updates between two looks at validation episodes; 0 never looks.
+        patience: Looks without a better one after which training stops; 0 goes to the end.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -46,6 +51,9 @@ class PriorTraining:
     hidden: tuple[int, ...] = (64,)
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
+    warmup: float = 0.0
+    validate_every: int = 0
+    patience: int = 5
     backbone: str = "conv4"
     filters: int = 32
     device: str = "cpu"
@@ -76,9 +84,7 @@ class ZeroShotPrior:
             and TargetType.MULTICLASS not in types
         )
 
-    def meta_fit(
-        self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback
-    ) -> Checkpoint:
+    def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Trains the network on the pooled labels of the meta-training tasks."""
         options = read_settings(PriorTraining, settings, self.name)
         inputs = NetworkInputs.fit(problem, seed)
@@ -94,24 +100,21 @@ class ZeroShotPrior:
         }
 
         def losses_at(step: int) -> Iterator[Tensor]:
-            x, y = (
-                torch.from_numpy(part).to(options.device) for part in rows.batch(seed, step, options.batch)
-            )
-            outputs = functional_call(network, parameters, (x,)).expand(y.shape)
-            observed = ~y.isnan()
+            drawn = (torch.from_numpy(part) for part in rows.batch(seed, step, options.batch))
+            x, labels = (part.to(options.device) for part in drawn)
+            own = monitor.world.own
+            outputs = functional_call(network, parameters, (x[own],)).expand(labels[own].shape)
+            observed = ~labels[own].isnan()
             loss = F.huber_loss if numeric else F.binary_cross_entropy_with_logits
-            yield loss(outputs[observed], y[observed])
+            total = loss(outputs[observed], labels[own][observed], reduction="sum")
+            yield total / (~labels.isnan()).sum()
 
-        history = optimise(
-            parameters,
-            losses_at,
-            steps=options.steps,
-            learning_rate=options.learning_rate,
-            weight_decay=options.weight_decay,
-            progress=progress,
-        )
-        arrays = {**inputs.arrays, **to_arrays(parameters, "network."), "scale": rows.scales.mean(axis=0)}
-        return Checkpoint(self.name, arrays, facts, history)
+        def checkpoint() -> Checkpoint:
+            arrays = {**inputs.arrays, **to_arrays(parameters, "network."), "scale": rows.scales.mean(axis=0)}
+            return Checkpoint(self.name, arrays, facts)
+
+        schedule = Schedule.of(options, options.learning_rate)
+        return optimise(parameters, losses_at, schedule, checkpoint, monitor)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """The pooled network, whatever the support."""

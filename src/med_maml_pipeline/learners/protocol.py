@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from med_maml_pipeline.tasks.types import FloatArray, Problem, Support
+
+if TYPE_CHECKING:
+    from med_maml_pipeline.learners.monitor import Monitor
 
 __all__ = ["Checkpoint", "Learner", "Predictor", "ProgressCallback", "Settings", "grids", "silent"]
 
@@ -36,7 +39,7 @@ class Checkpoint:
         learner: Name of the learner that made it.
         arrays: Parameters, buffers and encoder state. Stored as safetensors; never changed by ``adapt``.
         facts: JSON-able description (layer sizes, kinds, settings) that ``adapt`` needs.
-        history: Learning curve, one record per logged step (``step``, ``loss``, …).
+        history: Learning curve, one record per logged step (see `optimise`).
     """
 
     learner: str
@@ -68,12 +71,11 @@ class Learner(Protocol):
         """Whether the learner is defined for this problem (Tanimoto needs fingerprints, the prior a
         shared meaning)."""
 
-    def meta_fit(
-        self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback
-    ) -> Checkpoint:
+    def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Learns from the meta-training tasks of ``problem`` (and from nothing else in it).
 
-        A pure function of its arguments on one device type.
+        A pure function of its arguments on one device type; of the monitor's, only its validation metric
+        counts.
         """
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:

@@ -23,12 +23,14 @@ from med_maml_pipeline.learners.episode_batches import (
 )
 from med_maml_pipeline.learners.evaluation import evaluate
 from med_maml_pipeline.learners.gradient_adaptation import scored
+from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
 from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.perturbation import perturbation
-from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
+from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.prototypes import metric_outputs, metric_parameters
+from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import Network, initial_parameters
@@ -53,6 +55,9 @@ class ProtoNetTraining:
         embedding: Width of the (linear) embedding of rows of numbers; pictures are embedded by the backbone.
         outer_lr: Rate of AdamW.
         weight_decay: Of AdamW.
+        warmup: Share of the updates in which the rate grows; it then falls as a cosine.
+        validate_every: Updates between two looks at validation episodes; 0 never looks.
+        patience: Looks without a better one after which training stops; 0 goes to the end.
         input_dropout: Share of the input columns hidden from a task, the same in support and query.
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
         filters: Its (first) number of channels.
@@ -68,6 +73,9 @@ class ProtoNetTraining:
     embedding: int = 64
     outer_lr: float = 3e-3
     weight_decay: float = 0.01
+    warmup: float = 0.0
+    validate_every: int = 0
+    patience: int = 5
     input_dropout: float = 0.3
     backbone: str = "conv4"
     filters: int = 32
@@ -121,9 +129,7 @@ class ProtoNet:
         """Defined wherever there are meta-training tasks."""
         return bool(problem.split(MetaSplit.TRAIN))
 
-    def meta_fit(
-        self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback
-    ) -> Checkpoint:
+    def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Learns embedding, temperatures and usual prototypes on the meta-training tasks."""
         options = read_settings(ProtoNetTraining, settings, self.name)
         inputs = NetworkInputs.fit(problem, seed)
@@ -135,19 +141,17 @@ class ProtoNet:
         def losses_at(step: int) -> Iterator[Tensor]:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
             perturbed = perturbation(inputs.image, options, seed, step)
-            for batch in batches(inputs, drawn, options.device):
-                yield _query_losses(network, parameters, perturbed(batch)).sum() / len(drawn)
+            for drawn_batch in batches(inputs, drawn, options.device):
+                batch = perturbed(drawn_batch).part(monitor.world.own)
+                if len(batch):
+                    yield _query_losses(network, parameters, batch).sum() / len(drawn)
 
-        history = optimise(
-            parameters,
-            losses_at,
-            steps=options.steps,
-            learning_rate=options.outer_lr,
-            weight_decay=options.weight_decay,
-            progress=progress,
-        )
-        arrays = {**inputs.arrays, **to_arrays(parameters, "network.")}
-        return Checkpoint(self.name, arrays, facts, history)
+        def checkpoint() -> Checkpoint:
+            arrays = {**inputs.arrays, **to_arrays(parameters, "network.")}
+            return Checkpoint(self.name, arrays, facts)
+
+        schedule = Schedule.of(options, options.outer_lr)
+        return optimise(parameters, losses_at, schedule, checkpoint, monitor)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Embeds the support; nothing is trained."""

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
-from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
+from med_maml_pipeline.learners.monitor import Monitor
+from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.tasks.types import FeatureKind, FloatArray, Problem, Support, TargetType
 
@@ -55,11 +56,9 @@ class TanimotoKernelRidge:
         """Only where every table has count columns."""
         return all(FeatureKind.COUNT in table.kinds for table in problem.tables.values())
 
-    def meta_fit(
-        self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback
-    ) -> Checkpoint:
+    def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Nothing to learn: the kernel reads raw counts."""
-        progress(1, 1, {})
+        monitor.progress(1, 1, {})
         return Checkpoint(learner=self.name)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:

@@ -11,10 +11,11 @@ from med_maml_pipeline.learners.inputs import EncodedSupport
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
 from med_maml_pipeline.learners.learned_features import learned_features
 from med_maml_pipeline.learners.linear import LogisticRidge
+from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_arrays import to_tensors
 from med_maml_pipeline.learners.network_inputs import encode_for_network
 from med_maml_pipeline.learners.pretraining import Pretraining, pretrain
-from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, ProgressCallback, Settings
+from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import Heads
 from med_maml_pipeline.tasks.types import MetaSplit, Problem, Support, TargetType
@@ -62,11 +63,9 @@ class Pretrained:
         """Defined wherever there are meta-training tasks."""
         return bool(problem.split(MetaSplit.TRAIN))
 
-    def meta_fit(
-        self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback
-    ) -> Checkpoint:
+    def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Pre-trains the network on all meta-training tasks, one head each."""
-        return pretrain(problem, read_settings(Pretraining, settings, self.name), seed, progress, self.name)
+        return pretrain(problem, read_settings(Pretraining, settings, self.name), seed, monitor, self.name)
 
     def encode(self, checkpoint: Checkpoint, support: Support, settings: Settings) -> EncodedSupport:
         """Rows as features of the network; ``inputs`` says what stands beside them."""

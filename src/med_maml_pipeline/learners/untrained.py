@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.pretraining import Pretraining, untrained_network
-from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback, Settings
+from med_maml_pipeline.learners.protocol import Checkpoint, Settings
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.learners.transfer import LinearProbe
 from med_maml_pipeline.tasks.types import Problem
@@ -23,12 +24,10 @@ class Untrained(LinearProbe):
     meta_grid: tuple[Settings, ...] = ({},)
     picture_meta_grid = meta_grid
 
-    def meta_fit(
-        self, problem: Problem, settings: Settings, seed: int, progress: ProgressCallback
-    ) -> Checkpoint:
+    def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Draws the network and measures its features; trains nothing."""
         checkpoint = untrained_network(
             problem, read_settings(Pretraining, settings, self.name), seed, self.name
         )
-        progress(1, 1, {})
+        monitor.progress(1, 1, {})
         return checkpoint

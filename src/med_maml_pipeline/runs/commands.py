@@ -12,7 +12,7 @@ import yaml
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from med_maml_pipeline.datasets.staging import replaced_file
+from med_maml_pipeline.atomic_file import replaced_file
 from med_maml_pipeline.runs.inputs import data_inputs
 
 __all__ = ["Selection", "nodes_to_go_on_from", "pins_to_go_on", "write_command"]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from med_maml_pipeline.datasets.staging import replaced_file
+from med_maml_pipeline.atomic_file import replaced_file
 
 __all__ = ["RunRecord", "digest", "latest_durations", "seeds_in", "without_paths"]
 
