@@ -1,0 +1,145 @@
+"""One block of `Conv4` in PyTorch, with its first and second derivatives written out.
+
+The second derivative of a convolution by automatic differentiation is slow; the R-operator (Pearlmutter
+1994) needs convolutions, their two adjoints and sums only. Which unit wins a pooling and which is cut off
+by the ReLU stays fixed in a derivative, as it does in PyTorch's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["Block", "Weights"]
+
+Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Weight ``[f, c, 3, 3]`` and bias ``[f]`` of the convolution, scale and shift ``[f]`` of the normalisation,
+the weight in the memory format ``channels_last``."""
+
+
+@dataclass
+class Block:
+    """Convolution, group normalisation, ReLU and pooling at one point.
+
+    Attributes:
+        groups: Groups of the normalisation.
+        eps: What it adds to the variance.
+    """
+
+    groups: int
+    eps: float
+    x: Tensor = field(init=False)
+    normal: Tensor = field(init=False)  # normalised convolution, [n, f, h, w]
+    scale: Tensor = field(init=False)  # 1 / standard deviation, per picture and channel
+    winner: Tensor = field(init=False)  # where each pooled unit comes from, [n, f, units]
+    alive: Tensor = field(init=False)  # pooled units above zero
+    pooled: Tensor = field(init=False)  # normalised convolution at the winners
+    x_dot: Tensor | None = field(init=False)
+    normal_dot: Tensor = field(init=False)
+    pooled_dot: Tensor = field(init=False)
+    growth: Tensor = field(init=False)  # relative derivative of the scale
+
+    def forward(self, x: Tensor, weights: Weights) -> Tensor:
+        """``[n, c, h, w]`` to ``[n, f, h / 2, w / 2]``, channels last in memory (pooling is slow else)."""
+        weight, bias, gain, shift = weights
+        # One channel is both formats at once, and the convolution then chooses the other one.
+        y = F.conv2d(x, weight, bias, padding=1).contiguous(memory_format=torch.channels_last)
+        n, width, *sides = y.shape
+        self.x = x
+        self.normal, _, scale = torch.native_group_norm(
+            y, None, None, n, width, sides[0] * sides[1], self.groups, self.eps
+        )
+        self.scale = self._to_channels(scale, width)
+        units = torch.addcmul(_column(shift), self.normal, _column(gain))
+        best, winner = F.max_pool2d(units, 2, return_indices=True)
+        self.winner = winner.flatten(2)
+        self.pooled = self._at_winners(self.normal)
+        self.alive = ~(best <= 0)
+        return best.relu()
+
+    def backward(self, weights: Weights, d_out: Tensor, *, first: bool) -> tuple[Tensor | None, list[Tensor]]:
+        """Gradients of input (None in the first block) and weights."""
+        gain = _column(weights[2])
+        d_units = d_out * self.alive
+        d_shift, d_gain = _sums(d_units), _sums(d_units * self.pooled)
+        b, c = -self.scale * self._mean(gain * d_shift), -self.scale * self._mean(gain * d_gain)
+        d_y = self._spread(torch.addcmul(b, self.normal, c), self.scale * gain * d_units)
+        d_x, d_weight, d_bias = _adjoint(d_y, self.x, weights[0], inputs=not first, weights=True)
+        return d_x, [d_weight, d_bias, d_gain.sum(0).flatten(), d_shift.sum(0).flatten()]
+
+    def tangent(self, weights: Weights, direction: Weights, x_dot: Tensor | None) -> Tensor:
+        """Derivative of the output along ``direction`` and ``x_dot`` (None: the input stays)."""
+        y_dot = F.conv2d(self.x, direction[0], direction[1], padding=1)
+        y_dot = y_dot.contiguous(memory_format=torch.channels_last)
+        if x_dot is not None:
+            y_dot = y_dot + F.conv2d(x_dot, weights[0], padding=1)
+        self.x_dot = x_dot
+        self.growth = -self.scale * self._mean(_sums(self.normal * y_dot))
+        constant = -self.scale * self._mean(_sums(y_dot))
+        self.normal_dot = torch.addcmul(constant, y_dot, self.scale).addcmul_(self.normal, self.growth)
+        self.pooled_dot = self._at_winners(self.normal_dot)
+        gain, gain_dot, shift_dot = _column(weights[2]), _column(direction[2]), _column(direction[3])
+        return (gain_dot * self.pooled + gain * self.pooled_dot + shift_dot) * self.alive
+
+    def tangent_backward(
+        self, weights: Weights, direction: Weights, d_out: Tensor, d_out_dot: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, list[Tensor]]:
+        """Gradient of the input, its derivative, and the derivatives of the weights' gradients."""
+        gain, gain_dot = _column(weights[2]), _column(direction[2])
+        d_units, d_units_dot = d_out * self.alive, d_out_dot * self.alive
+        d_shift, d_gain = _sums(d_units), _sums(d_units * self.pooled)
+        d_shift_dot = _sums(d_units_dot)
+        d_gain_dot = _sums(torch.addcmul(d_units_dot * self.pooled, d_units, self.pooled_dot))
+        b, c = -self.scale * self._mean(gain * d_shift), -self.scale * self._mean(gain * d_gain)
+        b_dot = self.growth * b - self.scale * self._mean(gain_dot * d_shift + gain * d_shift_dot)
+        c_dot = self.growth * c - self.scale * self._mean(gain_dot * d_gain + gain * d_gain_dot)
+        d_y = self._spread(torch.addcmul(b, self.normal, c), self.scale * gain * d_units)
+        d_y_dot = self._spread(
+            torch.addcmul(b_dot, self.normal, c_dot).addcmul_(self.normal_dot, c),
+            self.scale * ((self.growth * gain + gain_dot) * d_units + gain * d_units_dot),
+        )
+        norm = [d_gain_dot.sum(0).flatten(), d_shift_dot.sum(0).flatten()]
+        if self.x_dot is None:
+            return None, None, [*_adjoint(d_y_dot, self.x, weights[0], inputs=False, weights=True)[1:], *norm]
+        d_x, d_weight, _ = _adjoint(d_y, self.x_dot, weights[0], inputs=True, weights=True)
+        d_x_dot, d_weight_dot, d_bias_dot = _adjoint(d_y_dot, self.x, weights[0], inputs=True, weights=True)
+        d_x_dot = d_x_dot + _adjoint(d_y, self.x, direction[0], inputs=True, weights=False)[0]
+        return d_x, d_x_dot, [d_weight + d_weight_dot, d_bias_dot, *norm]
+
+    def _to_channels(self, value: Tensor, channels: int) -> Tensor:
+        return value.repeat_interleave(channels // self.groups, dim=1)[:, :, None, None]
+
+    def _mean(self, sums: Tensor) -> Tensor:
+        """Mean over each group of numbers summed per channel ``[n, f, 1, 1]``, given to its channels."""
+        count = self.normal[0].numel() // self.groups
+        grouped = sums.reshape(len(sums), self.groups, -1).sum(2) / count
+        return self._to_channels(grouped, sums.shape[1])
+
+    def _at_winners(self, value: Tensor) -> Tensor:
+        rows, columns = self.x.shape[2] // 2, self.x.shape[3] // 2
+        return value.flatten(2).gather(2, self.winner).unflatten(2, (rows, columns))
+
+    def _spread(self, value: Tensor, at_winners: Tensor) -> Tensor:
+        value.flatten(2).scatter_add_(2, self.winner, at_winners.flatten(2))
+        return value
+
+
+def _column(value: Tensor) -> Tensor:
+    return value[:, None, None]
+
+
+def _sums(value: Tensor) -> Tensor:
+    return value.sum((2, 3), keepdim=True)
+
+
+def _adjoint(
+    d_y: Tensor, x: Tensor, weight: Tensor, *, inputs: bool, weights: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of a convolution's input, weight and bias."""
+    found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+        d_y, x, weight, [len(weight)], [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [inputs, weights, weights]
+    )
+    return found

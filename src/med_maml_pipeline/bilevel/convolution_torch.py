@@ -1,0 +1,116 @@
+"""The body of `Conv4` in PyTorch: any width, any floating type, no compiler needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from med_maml_pipeline.bilevel.convolution_block import Block, Weights
+from med_maml_pipeline.bilevel.convolution_layout import BLOCKS
+from med_maml_pipeline.networks.conv import Conv4
+
+__all__ = ["TorchBody"]
+
+_CHUNK_VALUES = 1 << 18
+"""Values of the first convolution that are computed at a time where nothing is kept: 1 MiB in float32, so
+that a block's work stays in the cache."""
+
+
+class TorchBody:
+    """The four blocks by PyTorch's convolutions (see `Body`).
+
+    Args:
+        network: The structure.
+        width: Channels of every block.
+    """
+
+    order: ClassVar[tuple[int, ...]] = (0, 2, 3, 1)  # channels last in memory, without copies
+
+    def __init__(self, network: Conv4, width: int) -> None:
+        norm = network.get_submodule("body.0.1")
+        assert isinstance(norm, nn.GroupNorm)
+        self._shape, self._width = network.shape, width
+        self._blocks = [Block(norm.num_groups, norm.eps) for _ in range(BLOCKS)]
+
+    def forward(self, x: Tensor, theta: Tensor) -> Tensor:
+        """See `Body.forward`."""
+        value = x.reshape(-1, *self._shape).contiguous(memory_format=torch.channels_last)
+        for block, weights in zip(self._blocks, self._weights(theta), strict=True):
+            value = block.forward(value, weights)
+        return value.flatten(1)
+
+    def backward(self, theta: Tensor, d_embedding: Tensor) -> Tensor:
+        """See `Body.backward`."""
+        d_value: Tensor | None = self._unflattened(d_embedding)
+        points, gradients = self._weights(theta), list[Tensor]()
+        for at in reversed(range(BLOCKS)):
+            assert d_value is not None
+            d_value, found = self._blocks[at].backward(points[at], d_value, first=at == 0)
+            gradients = found + gradients
+        return _flat(gradients)
+
+    def tangent(self, theta: Tensor, direction: Tensor) -> Tensor:
+        """See `Body.tangent`."""
+        value: Tensor | None = None
+        points, directions = self._weights(theta), self._weights(direction)
+        for block, weights, dots in zip(self._blocks, points, directions, strict=True):
+            value = block.tangent(weights, dots, value)
+        assert value is not None
+        return value.flatten(1)
+
+    def tangent_backward(
+        self, theta: Tensor, direction: Tensor, d_embedding: Tensor, d_embedding_dot: Tensor
+    ) -> Tensor:
+        """See `Body.tangent_backward`."""
+        d_value: Tensor | None = self._unflattened(d_embedding)
+        d_dot: Tensor | None = self._unflattened(d_embedding_dot)
+        points, directions = self._weights(theta), self._weights(direction)
+        gradients: list[Tensor] = []
+        for at in reversed(range(BLOCKS)):
+            assert d_value is not None
+            assert d_dot is not None
+            d_value, d_dot, found = self._blocks[at].tangent_backward(
+                points[at], directions[at], d_value, d_dot
+            )
+            gradients = found + gradients
+        return _flat(gradients)
+
+    def embed(self, x: Tensor, theta: Tensor) -> Tensor:
+        """See `Body.embed`."""
+        return torch.cat([self.forward(rows, theta) for rows in x.split(self._rows())])
+
+    def pull_back(self, x: Tensor, theta: Tensor, d_embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Body.pull_back`."""
+        embeddings, total = [], torch.zeros((), dtype=x.dtype)
+        for rows, d_rows in zip(x.split(self._rows()), d_embedding.split(self._rows()), strict=True):
+            embeddings.append(self.forward(rows, theta))
+            total = total + self.backward(theta, d_rows)
+        return torch.cat(embeddings), total
+
+    def _rows(self) -> int:
+        return max(1, _CHUNK_VALUES // (self._width * self._shape[1] * self._shape[2]))
+
+    def _unflattened(self, value: Tensor) -> Tensor:
+        rows, columns = self._shape[1] // 16, self._shape[2] // 16
+        return value.reshape(-1, self._width, rows, columns).contiguous(memory_format=torch.channels_last)
+
+    def _weights(self, vector: Tensor) -> list[Weights]:
+        return list(self._split(vector))
+
+    def _split(self, vector: Tensor) -> Iterator[Weights]:
+        at, width = 0, self._width
+        for block in range(BLOCKS):
+            channels = self._shape[0] if block == 0 else width
+            pieces = vector[at : at + width * (9 * channels + 3)].split([9 * channels * width, *[width] * 3])
+            at += width * (9 * channels + 3)
+            weight = pieces[0].view(width, 3, 3, channels).permute(0, 3, 1, 2)
+            yield weight, pieces[1], pieces[2], pieces[3]
+
+
+def _flat(gradients: list[Tensor]) -> Tensor:
+    """Gradients as one vector, weights of convolutions in the body's order."""
+    stored = (value.permute(TorchBody.order) if value.dim() == 4 else value for value in gradients)
+    return torch.cat([value.reshape(-1) for value in stored])
