@@ -8,11 +8,13 @@ import pytest
 
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.hooks import HOOKS, ParameterHooks, ProgressHooks, ProvenanceHooks
+from med_maml_pipeline.node_state import StateHooks
 from med_maml_pipeline.summary import SummaryHooks
 
 
 def test_the_project_registers_them_all() -> None:
-    assert [type(hook) for hook in HOOKS] == [ParameterHooks, ProvenanceHooks, ProgressHooks, SummaryHooks]
+    expected = [ParameterHooks, ProvenanceHooks, ProgressHooks, StateHooks, SummaryHooks]
+    assert [type(hook) for hook in HOOKS] == expected
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from med_maml_pipeline.personalisation.settings import PersonalisationSettings
 from med_maml_pipeline.synthetic.settings import SyntheticHospitalSettings
 from med_maml_pipeline.validation import configuration_error, did_you_mean
 
-__all__ = ["Budget", "BudgetName", "Budgets", "LearnerBudget", "Parameters", "parse_parameters"]
+__all__ = ["Budget", "BudgetName", "Budgets", "LearnerBudget", "Parameters", "State", "parse_parameters"]
 
 BudgetName = Literal["quick", "full"]
 Scalar = bool | int | float | str | tuple[int, ...]
@@ -69,6 +69,18 @@ class Evaluation(_Block):
     n_bootstrap: int = Field(default=2000, ge=100)
 
 
+class State(_Block):
+    """What unfinished meta-trainings leave to the next run.
+
+    Attributes:
+        folder: Where; may be deleted at any time.
+        every: Seconds of training between two saves; 0 saves after every update.
+    """
+
+    folder: str = "data/00_state"
+    every: float = Field(default=10.0, ge=0)
+
+
 class Parameters(_Block):
     """All parameters of the project.
 
@@ -77,6 +89,7 @@ class Parameters(_Block):
         budget: ``quick`` or ``full``.
         budgets: What the budgets mean.
         workers: Worker processes for training and adaptation (results do not depend on it).
+        state: What unfinished meta-trainings leave to the next run.
         identifier_key_file: File with the key of the identifier hashes; made on first use.
         public_data_root: Only ever given with ``--params``: root of the public data in the catalog.
         synthetic_hospital: Size and nature of the embedded hospital.
@@ -91,6 +104,7 @@ class Parameters(_Block):
     budget: BudgetName = "quick"
     budgets: Budgets = Budgets()
     workers: int = Field(default=2, ge=1)
+    state: State = State()
     identifier_key_file: str = "conf/identifier.key"
     public_data_root: str | None = None
     synthetic_hospital: SyntheticHospitalSettings = SyntheticHospitalSettings()

@@ -16,6 +16,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from med_maml_pipeline.node_state import StateHooks
 from med_maml_pipeline.progress import close_bars, duration
 from med_maml_pipeline.runs import TRACKING
 from med_maml_pipeline.runs.clock import NodeClock, time_left
@@ -217,4 +218,4 @@ def _all_pipelines() -> Mapping[str, Pipeline]:
     return dict(pipelines)
 
 
-HOOKS = (ParameterHooks(), ProvenanceHooks(), ProgressHooks(), SummaryHooks())
+HOOKS = (ParameterHooks(), ProvenanceHooks(), ProgressHooks(), StateHooks(), SummaryHooks())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from time import monotonic
 
 import rich
@@ -11,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from med_maml_pipeline.learners.protocol import ProgressCallback
 
-__all__ = ["close_bars", "duration", "reporter"]
+__all__ = ["FitReporter", "close_bars", "duration", "reporter"]
 
 _LOG_EVERY_SECONDS = 10.0
 _LOGGER = logging.getLogger(__name__)
@@ -24,6 +27,26 @@ def reporter(label: str) -> ProgressCallback:
         label: What is being done, as people call it.
     """
     return _Bar(label) if rich.get_console().is_terminal else _Lines(label)
+
+
+@dataclass(frozen=True)
+class FitReporter:
+    """Makes callbacks for single pieces of work, in this process or, sent there, in a worker process.
+
+    A worker has neither the terminal's display nor Kedro's log: it writes lines to standard error.
+
+    Attributes:
+        label: What all the pieces belong to.
+        process: The process that owns display and log.
+    """
+
+    label: str
+    process: int = field(default_factory=os.getpid)
+
+    def __call__(self, piece: str) -> ProgressCallback:
+        """A callback for one piece of work."""
+        label = f"{self.label}: {piece}"
+        return reporter(label) if os.getpid() == self.process else _Lines(label, _to_standard_error)
 
 
 def duration(seconds: float) -> str:
@@ -42,10 +65,10 @@ def close_bars() -> None:
 
 
 class _Lines:
-    """At most one log line in ten seconds, and none for work that takes less."""
+    """At most one line in ten seconds, to the log unless told otherwise; none for work that takes less."""
 
-    def __init__(self, label: str) -> None:
-        self._label = label
+    def __init__(self, label: str, tell: Callable[[str], None] = _LOGGER.info) -> None:
+        self._label, self._tell = label, tell
         self._started = self._told = monotonic()
 
     def __call__(self, done: int, total: int, figures: Mapping[str, float]) -> None:
@@ -55,7 +78,7 @@ class _Lines:
         self._told = now
         rate = done / (now - self._started)
         left = f", about {duration((total - done) / rate)} left" if done < total else ""
-        _LOGGER.info("%s: %d of %d (%.3g/s)%s%s", self._label, done, total, rate, _text(figures), left)
+        self._tell(f"{self._label}: {done} of {total} ({rate:.3g}/s){_text(figures)}{left}")
 
 
 class _Bar:
@@ -96,6 +119,11 @@ class _Bar:
             )
             cls._display.start()
         return cls._display
+
+
+def _to_standard_error(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _text(figures: Mapping[str, float]) -> str:

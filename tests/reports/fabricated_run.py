@@ -154,9 +154,14 @@ def _family(one: Family, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
             if learner in {"maml", "protonet", "fine_tune"}:
                 steps = np.arange(0, 400, 4)
                 loss = 0.35 + 0.35 * np.exp(-steps / 90) + rng.normal(0, 0.01, len(steps))
+                looks = np.where(steps % 80 == 76, 0.8 - loss / 2, np.nan)
                 history += [
-                    {"problem": problem, "fold": fold, "learner": learner, "step": step, "loss": value}
-                    for step, value in zip(steps, loss, strict=True)
+                    {
+                        **{"problem": problem, "fold": fold, "learner": learner, "seed": 0},
+                        **{"step": step, "loss": value, "learning_rate": 1e-3, "validation": look},
+                        "kept": float(look == np.nanmax(looks)),
+                    }
+                    for step, value, look in zip(steps, loss, looks, strict=True)
                 ]
     return {
         "tasks": pd.DataFrame(tasks),

@@ -178,7 +178,10 @@ def test_reliability_counts_every_query_once(reported):
 def test_learning_curves_average_folds_and_stay_short():
     steps = np.arange(1, 1001)
     rows = [
-        {"problem": "p", "fold": fold, "learner": "maml", "step": step, "loss": 1 / step + fold}
+        {
+            **{"problem": "p", "fold": fold, "learner": "maml", "step": step, "loss": 1 / step + fold},
+            **{"validation": step / 1000 + fold if step % 100 == 0 else np.nan, "kept": float(step == 700)},
+        }
         for fold in (0, 1)
         for step in steps
     ]
@@ -188,6 +191,21 @@ def test_learning_curves_average_folds_and_stay_short():
     assert (line.x[0], line.x[-1]) == (1, 1000)
     assert line.y[0] == pytest.approx(1.5)
     assert any(trace.fill == "toself" for trace in figure.data)
+    looks = next(trace for trace in figure.data if trace.mode == "lines" and len(trace.x) == 10)
+    assert list(looks.y) == pytest.approx([step / 1000 + 0.5 for step in range(100, 1001, 100)])
+    dots = [trace for trace in figure.data if trace.mode == "markers"]
+    assert [list(trace.x) for trace in dots] == [[700], [700]]
+    assert [trace.y[0] for trace in dots] == pytest.approx([1 / 700 + 0.5, 1.2], abs=1e-3)
+
+
+def test_learning_curves_without_a_look_have_no_panel_for_it():
+    rows = [
+        {"problem": "p", "fold": 0, "learner": "maml", "step": step, "loss": 1.0, "validation": np.nan}
+        for step in (1, 2)
+    ]
+    figure = learning_figure(pd.DataFrame(rows).assign(kept=[0.0, 1.0]), {"maml": "optimisation"})
+    assert "yaxis2" not in figure.to_plotly_json()["layout"]
+    assert len([trace for trace in figure.data if trace.mode == "markers"]) == 1
 
 
 def test_a_run_without_predictions_says_so_in_every_figure():

@@ -36,11 +36,13 @@ class Surroundings:
     Attributes:
         report: Makes the progress callback of a meta-training, in the process that runs it.
         state: Folder for what a killed process leaves to the next; None to leave nothing.
+        save_every: Seconds of training between two saves of it; 0 saves after every update.
         world: The processes that train together.
     """
 
     report: Report = _unreported
     state: Path | None = None
+    save_every: float = 10.0
     world: World = World()
 
 
@@ -102,7 +104,7 @@ def fit_and_score(job: Job) -> Fit:
     done = _read(folder / _FIT) if folder else None
     if done is not None:
         return done
-    state = StateFile(folder / _TRAINING) if folder else None
+    state = StateFile(folder / _TRAINING, job.around.save_every) if folder else None
     checkpoint, cost = _meta_fit(job, state)
     trials = {
         name: tuple(

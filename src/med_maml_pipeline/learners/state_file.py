@@ -20,7 +20,6 @@ from med_maml_pipeline.atomic_file import replaced_file
 __all__ = ["StateFile", "read_state", "write_state"]
 
 _LOGGER = logging.getLogger(__name__)
-_EVERY_SECONDS = 10.0
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
@@ -36,7 +35,7 @@ class StateFile:
         earlier: Seconds that killed processes spent on what `read` gave.
     """
 
-    def __init__(self, path: Path, every: float = _EVERY_SECONDS) -> None:
+    def __init__(self, path: Path, every: float) -> None:
         self._path, self._every = path, every
         self._opened = self._written = monotonic()
         self.earlier = 0.0

@@ -72,7 +72,7 @@ def draw_figures(
     Args:
         scoreboard: Scoreboard rows of the modality.
         predictions / tasks / episodes / selection / costs: Tables of all lanes, as for `build_scoreboard`.
-        history: ``problem, fold, learner, step, loss`` of all lanes; may be empty.
+        history: Learning curves of all lanes, as `learning_figure` takes them; may be empty.
         seed: Seed of the bootstrap in the forest plot.
 
     Returns:

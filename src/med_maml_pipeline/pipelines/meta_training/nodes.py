@@ -11,20 +11,32 @@ from med_maml_pipeline.config import parse_parameters
 from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.learners.checkpoints import checkpoint_files
 from med_maml_pipeline.learners.described_inputs import describe_inputs, input_files
+from med_maml_pipeline.learners.fitting import Surroundings
 from med_maml_pipeline.learners.registry import LANES
 from med_maml_pipeline.learners.training import Effort, Trained, meta_train
-from med_maml_pipeline.progress import reporter
+from med_maml_pipeline.node_state import state_of
+from med_maml_pipeline.pipelines.modalities import lane_namespace
+from med_maml_pipeline.progress import FitReporter, reporter
 from med_maml_pipeline.sources.examples import load_examples
 from med_maml_pipeline.tasks.problems import load_problems
 from med_maml_pipeline.tasks.types import Problem
 
-__all__ = ["meta_train_lane"]
+__all__ = ["NODE", "meta_train_lane"]
+
+NODE = "meta_train"
+"""Name of the node within its namespace."""
+
+_HISTORY = [
+    *("problem", "fold", "learner", "seed"),
+    *("step", "loss", "learning_rate", "validation", "kept"),
+]
 
 Outputs = tuple[list[tuple[str, Any]], pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
 def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
     """The node function of one lane of one modality."""
+    namespace = lane_namespace(modality, lane)
 
     def meta_train_learners(
         examples: Snapshot,
@@ -50,14 +62,19 @@ def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
                 effort,
                 settings.seed,
                 workers=settings.workers,
-                progress=reporter(f"{modality}.{lane}: meta-training"),
+                progress=reporter(f"{namespace}: meta-training"),
+                around=Surroundings(
+                    FitReporter(namespace),
+                    state_of(settings.state.folder, f"{namespace}.{NODE}"),
+                    settings.state.every,
+                ),
             )
         )
         files = [
             *(file for t in trained for file in checkpoint_files(t.problem, t.fold, t.learner, t.checkpoint)),
             *_inputs(modality, problems, examples, trained),
         ]
-        return files, _history(trained), _selection(trained), _costs(trained, settings.seed)
+        return files, _history(trained, settings.seed), _selection(trained), _costs(trained, settings.seed)
 
     return meta_train_learners
 
@@ -77,15 +94,14 @@ def _inputs(
         yield from input_files(problem.name, problem.fold, inputs, chosen)
 
 
-def _history(trained: list[Trained]) -> pd.DataFrame:
+def _history(trained: list[Trained], seed: int) -> pd.DataFrame:
+    """Learning curves: see `optimise` for the columns from ``step`` on."""
     rows = [
-        {"problem": t.problem, "fold": t.fold, "learner": t.learner, **record}
+        {"problem": t.problem, "fold": t.fold, "learner": t.learner, "seed": seed, **record}
         for t in trained
         for record in t.checkpoint.history
     ]
-    return (
-        pd.DataFrame(rows) if rows else pd.DataFrame(columns=["problem", "fold", "learner", "step", "loss"])
-    )
+    return pd.DataFrame(rows, columns=_HISTORY)
 
 
 def _selection(trained: list[Trained]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from med_maml_pipeline.pipelines.meta_training.nodes import meta_train_lane
+from med_maml_pipeline.pipelines.meta_training.nodes import NODE, meta_train_lane
 from med_maml_pipeline.pipelines.modalities import (
     LANE_NAMESPACES,
     MODALITIES,
@@ -26,8 +26,8 @@ def _node(modality: str, lane: str) -> Node:
     namespace = lane_namespace(modality, lane)
     return Node(
         meta_train_lane(modality, lane),
-        {**task_tables(modality), **learning_parameters()},
+        {**task_tables(modality), **learning_parameters(), "state": "params:state"},
         [f"{modality}_{lane}_{name}" for name in ("checkpoints", "history", "selection", "costs")],
-        name="meta_train",
+        name=NODE,
         namespace=namespace,
     )
