@@ -285,3 +285,35 @@ def test_second_derivatives_of_the_meta_gradient_are_refused():
     found = torch.autograd.grad(outputs.square().sum(), list(parameters.values()), create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         found[0].sum().backward()
+
+
+@needs_native
+def test_results_do_not_depend_on_the_number_of_threads():
+    shape = (1, 28, 28)
+    network, batch = Conv4(shape, 16, 3), _batch(shape, tasks=5)
+    parameters, (rates, learned) = _leaves(network), _rates("layer")
+
+    def gradient(threads):
+        torch.set_num_threads(threads)
+        try:
+            outputs = convolution.query_outputs(
+                network, parameters, batch, cross_entropy, rates, InnerLoop(2), backend="native"
+            )
+            return _gradients(outputs, batch, cross_entropy, [*parameters.values(), *learned])
+        finally:
+            torch.set_num_threads(1)
+
+    alone, together, again = gradient(1), gradient(3), gradient(3)
+    assert all(
+        torch.equal(a, b) and torch.equal(a, c) for a, b, c in zip(alone, together, again, strict=True)
+    )
+
+
+def test_a_native_kernel_that_does_not_fit_says_so():
+    network, batch = Conv4((1, 16, 16), 4, 3), _batch((1, 16, 16))
+    with pytest.raises(
+        RuntimeError, match="install the package with a C\\+\\+ compiler|multiple of 16 filters"
+    ):
+        convolution.query_outputs(
+            network, _leaves(network), batch, cross_entropy, 0.1, InnerLoop(1), backend="native"
+        )

@@ -65,7 +65,7 @@ def query_outputs(
         RuntimeError: ``native`` was asked for and was not built or does not fit.
     """
     plan = RatePlan.of(rates, loop.steps)
-    make_body, order = backend_for(network, parameters, backend)
+    make_body, order = backend_for(network, parameters, batch.support.x.shape[1], backend)
     layout = Layout.of(parameters, order)
     work = TaskGradients(layout, make_body, _tasks(batch), loss, plan, loop.first_order)
     values = [parameters[name] for name in layout.shapes]
@@ -94,7 +94,7 @@ def adapt(
         loop: Steps; no momentum, no clip.
         backend: As for `query_outputs`.
     """
-    make_body, order = backend_for(network, parameters, backend)
+    make_body, order = backend_for(network, parameters, support.x.shape[1], backend)
     layout = Layout.of(parameters, order)
     task = Task(support.x[0].flatten(1), support.y[0], support.weight[0], support.x[0, :0].flatten(1))
     with torch.no_grad():

@@ -1,8 +1,160 @@
-"""Whether the native kernel of `Conv4` was built."""
+"""The body of `Conv4` by the native kernel, where a compiler was found at installation.
 
-__all__ = ["native_available"]
+The kernel (`native/`) is plain C++ behind a C interface: `ctypes` loads it, and its calls release the
+interpreter's lock, so that tasks run in threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from med_maml_pipeline.networks.conv import Conv4
+
+__all__ = ["NativeBody", "native_available"]
+
+_INTERFACE = 1
+"""``conv4_interface`` of ``native/conv4.cpp``."""
+
+_SUFFIXES = {torch.float32: "f32", torch.float64: "f64"}
+
+
+class _Shape(ctypes.Structure):
+    """``Shape`` of ``native/body.hpp``."""
+
+    _fields_ = [(name, ctypes.c_ssize_t) for name in ("channels", "height", "width", "filters", "groups")] + [
+        ("eps", ctypes.c_double)
+    ]
 
 
 def native_available() -> bool:
-    """Whether the library lies beside this package."""
-    return False
+    """Whether the kernel was built and can be loaded here."""
+    return _library() is not None
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    for path in sorted(Path(__file__).parent.glob("_conv4.*")):
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError:  # built for another system
+            continue
+        if library.conv4_interface() == _INTERFACE:
+            return library
+    return None
+
+
+class NativeBody:
+    """The four blocks by the native kernel (see `Body`).
+
+    Args:
+        network: The structure.
+        width: Channels of every block, a multiple of 16 and of the groups.
+        dtype: float32 or float64.
+        rows: Most pictures of one ``forward``.
+
+    Raises:
+        RuntimeError: the kernel was not built, or does not fit the width or the type.
+    """
+
+    order: ClassVar[tuple[int, ...]] = (2, 3, 1, 0)
+
+    def __init__(self, network: Conv4, width: int, dtype: torch.dtype, rows: int) -> None:
+        library = _library()
+        if library is None:
+            raise RuntimeError(
+                "the native kernel of Conv4 was not built: install the package with a C++ compiler"
+            )
+        if not self.fits(width, dtype):
+            raise RuntimeError(
+                f"the native kernel of Conv4 takes float32 and float64 and a multiple of 16 filters, got {dtype} "
+                f"and {width} filters"
+            )
+        norm = network.get_submodule("body.0.1")
+        assert isinstance(norm, nn.GroupNorm)
+        self._library, self._suffix, self._dtype = library, _SUFFIXES[dtype], dtype
+        self._shape = _Shape(*network.shape, width, norm.num_groups, norm.eps)
+        self._embedding = network.embedding
+        sizes = (ctypes.c_ssize_t * 2)()
+        self._call("sizes", sizes)
+        self._rows = rows
+        # The kernel writes inside the zero borders of these buffers only.
+        self._tape = torch.zeros(max(rows, 1) * sizes[0], dtype=dtype)
+        self._scratch = torch.zeros(sizes[1], dtype=dtype)
+        self._dots: Tensor | None = None
+
+    @staticmethod
+    def fits(width: int, dtype: torch.dtype) -> bool:
+        """Whether the kernel computes blocks of this width and type."""
+        return width % 16 == 0 and dtype in _SUFFIXES
+
+    def forward(self, x: Tensor, theta: Tensor) -> Tensor:
+        """See `Body.forward`."""
+        if len(x) > self._rows:
+            raise ValueError(f"this body was made for {self._rows} pictures, got {len(x)}")
+        embedding = theta.new_empty(len(x), self._embedding)
+        self._call("forward", len(x), x.contiguous(), theta, self._tape, self._scratch, embedding)
+        return embedding
+
+    def backward(self, theta: Tensor, d_embedding: Tensor) -> Tensor:
+        """See `Body.backward`."""
+        gradient = self._zeros()
+        n, d_embedding = len(d_embedding), d_embedding.contiguous()
+        self._call("backward", n, theta, self._tape, d_embedding, self._scratch, gradient)
+        return gradient
+
+    def tangent(self, theta: Tensor, direction: Tensor) -> Tensor:
+        """See `Body.tangent`."""
+        if self._dots is None:
+            self._dots = torch.zeros_like(self._tape)
+        dot = theta.new_empty(self._rows, self._embedding)
+        direction = direction.contiguous()
+        self._call("tangent", self._rows, theta, direction, self._tape, self._dots, self._scratch, dot)
+        return dot
+
+    def tangent_backward(
+        self, theta: Tensor, direction: Tensor, d_embedding: Tensor, d_embedding_dot: Tensor
+    ) -> Tensor:
+        """See `Body.tangent_backward`."""
+        assert self._dots is not None
+        gradient_dot = self._zeros()
+        sides = [
+            value.contiguous() for value in (direction, self._tape, self._dots, d_embedding, d_embedding_dot)
+        ]
+        self._call("tangent_backward", len(d_embedding), theta, *sides, self._scratch, gradient_dot)
+        return gradient_dot
+
+    def embed(self, x: Tensor, theta: Tensor) -> Tensor:
+        """See `Body.embed`."""
+        embedding = theta.new_empty(len(x), self._embedding)
+        self._call("embed", len(x), x.contiguous(), theta, self._tape, self._scratch, embedding)
+        return embedding
+
+    def pull_back(self, x: Tensor, theta: Tensor, d_embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Body.pull_back`."""
+        embedding, gradient = theta.new_empty(len(x), self._embedding), self._zeros()
+        sides = [x.contiguous(), theta, d_embedding.contiguous(), self._tape, self._scratch, embedding]
+        self._call("pull_back", len(x), *sides, gradient)
+        return embedding, gradient
+
+    def _zeros(self) -> Tensor:
+        shape = self._shape
+        weights = 9 * shape.filters * (shape.channels + 3 * shape.filters)
+        return torch.zeros(weights + 12 * shape.filters, dtype=self._dtype)
+
+    def _call(self, name: str, *values: object) -> None:
+        """Calls the kernel; tensors go as the addresses of their (contiguous) numbers."""
+        given = [
+            ctypes.c_void_p(value.data_ptr())
+            if isinstance(value, Tensor)
+            else ctypes.c_ssize_t(value)
+            if isinstance(value, int)
+            else value
+            for value in values
+        ]
+        getattr(self._library, f"conv4_{name}_{self._suffix}")(ctypes.byref(self._shape), *given)

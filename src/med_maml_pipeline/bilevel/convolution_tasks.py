@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from queue import SimpleQueue
 from typing import Literal, TypeVar
 
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from med_maml_pipeline.bilevel.convolution_body import Body
 from med_maml_pipeline.bilevel.convolution_layout import Layout, names_of_block
+from med_maml_pipeline.bilevel.convolution_native import NativeBody, native_available
 from med_maml_pipeline.bilevel.convolution_rates import RatePlan
 from med_maml_pipeline.bilevel.convolution_sweep import Descent, Task, descend, query_outputs, sweep_back
 from med_maml_pipeline.bilevel.convolution_torch import TorchBody
@@ -27,14 +30,13 @@ _T = TypeVar("_T")
 
 
 def backend_for(
-    network: Conv4, parameters: Mapping[str, Tensor], backend: Backend
+    network: Conv4, parameters: Mapping[str, Tensor], rows: int, backend: Backend
 ) -> tuple[Callable[[], Body], tuple[int, ...]]:
-    """A maker of bodies, and the order in which they hold weights.
-
-    Raises:
-        RuntimeError: ``native`` was asked for and was not built or does not fit.
-    """
-    width = len(parameters[names_of_block(0)[1]])
+    """A maker of bodies for support sets of ``rows`` pictures, and the order in which they hold weights."""
+    bias = parameters[names_of_block(0)[1]]
+    width, dtype = len(bias), bias.dtype
+    if backend == "native" or (backend == "best" and native_available() and NativeBody.fits(width, dtype)):
+        return partial(NativeBody, network, width, dtype, rows), NativeBody.order
     return partial(TorchBody, network, width), TorchBody.order
 
 
@@ -103,9 +105,25 @@ class TaskGradients:
 
     def _map(self, function: Callable[..., _T], items: Iterable[object]) -> list[_T]:
         """``function(body, item)`` for every item, in order."""
-        body = self._make_body()
-        with torch.no_grad():
-            return [function(body, item) for item in items]
+        threads = torch.get_num_threads() if self.layout.order == NativeBody.order else 1
+        if threads == 1 or len(self._tasks) == 1:
+            with torch.no_grad():
+                body = self._make_body()
+                return [function(body, item) for item in items]
+        bodies: SimpleQueue[Body] = SimpleQueue()
+        for _ in range(threads):
+            bodies.put(self._make_body())
+
+        def with_a_body(item: object) -> _T:
+            body = bodies.get()
+            try:
+                with torch.no_grad():
+                    return function(body, item)
+            finally:
+                bodies.put(body)
+
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(with_a_body, items))
 
 
 def _total(values: Iterable[Tensor]) -> Tensor:
