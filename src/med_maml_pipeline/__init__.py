@@ -2,7 +2,8 @@
 
 import os
 
-# Kedro reads this before any hook runs; medical data and usage statistics do not mix.
+# Kedro reads this before any hook runs, Ray when it starts; medical data and usage statistics do not mix.
 os.environ.setdefault("KEDRO_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 __version__ = "0.1.0"

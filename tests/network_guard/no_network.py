@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-LOCAL_NAMES = {None, "", "localhost", "localhost.localdomain", "::1", "0.0.0.0", "::"}
+LOCAL_NAMES = {None, "", "localhost", "localhost.localdomain", "::1", "0.0.0.0", "::", socket.gethostname()}
 
 
 def is_local(host: object) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from med_maml_pipeline.learners.distributed.settings import DistributedSettings
 from med_maml_pipeline.learners.judging import judge_of, mean_of_defined, scores_by_cell
 from med_maml_pipeline.learners.measure import Cost, measured
 from med_maml_pipeline.learners.monitor import Monitor
@@ -17,7 +18,7 @@ from med_maml_pipeline.learners.state_file import StateFile, read_state, write_s
 from med_maml_pipeline.learners.world import World
 from med_maml_pipeline.tasks.types import Problem
 
-__all__ = ["ALONE", "Fit", "Job", "Report", "Surroundings", "Trial", "fit_and_score"]
+__all__ = ["ALONE", "Fit", "Job", "Report", "Surroundings", "Trial", "fit_and_score", "stored_fit"]
 
 Report = Callable[[str], ProgressCallback]
 """Makes the progress callback of one meta-training from what it is called."""
@@ -37,13 +38,13 @@ class Surroundings:
         report: Makes the progress callback of a meta-training, in the process that runs it.
         state: Folder for what a killed process leaves to the next; None to leave nothing.
         save_every: Seconds of training between two saves of it; 0 saves after every update.
-        world: The processes that train together.
+        distributed: Who starts the processes that train together.
     """
 
     report: Report = _unreported
     state: Path | None = None
     save_every: float = 10.0
-    world: World = World()
+    distributed: DistributedSettings = DistributedSettings()
 
 
 ALONE = Surroundings()
@@ -99,35 +100,39 @@ class Fit:
 
 
 def fit_and_score(job: Job) -> Fit:
-    """Meta-trains and tries every adaptation setting, or takes up what an earlier process left of that."""
-    folder = job.around.state
-    done = _read(folder / _FIT) if folder else None
+    """Meta-trains and tries every adaptation setting, or takes up what an earlier process left of that.
+
+    Where processes train together, rank 0 alone tries settings, reports and writes.
+    """
+    folder, world = job.around.state, World.current()
+    done = stored_fit(folder) if folder else None
     if done is not None:
         return done
     state = StateFile(folder / _TRAINING, job.around.save_every) if folder else None
-    checkpoint, cost = _meta_fit(job, state)
+    checkpoint, cost = _meta_fit(job, state, world)
     trials = {
         name: tuple(
             trial
             for settings in job.adapt_settings[name]
             for trial in _trials(get_learner(name), checkpoint, job, settings)
         )
-        for name in job.learners
+        for name in (job.learners if world.leads else ())
     }
     fit = Fit(checkpoint, trials, cost)
-    if folder and state and job.around.world.rank == 0:
+    if folder and state and world.leads:
         _write(folder / _FIT, fit)
         state.remove()
     return fit
 
 
-def _meta_fit(job: Job, state: StateFile | None) -> tuple[Checkpoint, Cost]:
+def _meta_fit(job: Job, state: StateFile | None, world: World) -> tuple[Checkpoint, Cost]:
     name, problem = job.learners[0], job.problem
     learner = get_learner(name)
     judge = judge_of(learner, problem, job.adapt_settings[name][0], job.seed)
-    progress = job.around.report(f"{problem.name}, fold {problem.fold}, {name}")
+    label = f"{problem.name}, fold {problem.fold}, {name}"
+    progress = job.around.report(label) if world.leads else silent
     with measured() as cost:
-        monitor = Monitor(progress, state, judge, job.around.world)
+        monitor = Monitor(progress, state, judge, world)
         checkpoint = learner.meta_fit(problem, job.meta_settings, job.seed, monitor)
     if state is not None:
         cost.seconds += state.earlier
@@ -153,8 +158,9 @@ def _write(path: Path, fit: Fit) -> None:
     write_state(path, fit.checkpoint.arrays, facts)
 
 
-def _read(path: Path) -> Fit | None:
-    found = read_state(path)
+def stored_fit(folder: Path) -> Fit | None:
+    """What a finished job left in its state folder, if anything."""
+    found = read_state(folder / _FIT)
     if found is None:
         return None
     arrays, facts = found

@@ -49,6 +49,8 @@ def optimise(
         schedule = replace(schedule, validate_every=0)
     state = TrainingState.started(parameters, schedule.weight_decay)
     state.load(monitor.state)
+    if monitor.world.agree(state.step) != state.step:
+        raise RuntimeError(f"rank {monitor.world.rank} found another state than rank 0: storage lags behind")
     total = schedule.steps
     while state.step < total and not state.best.exhausted(schedule.patience):
         _update(state, losses_at(state.step), schedule, monitor)
@@ -59,7 +61,7 @@ def optimise(
         if schedule.records(state.step):
             state.record(schedule.rate(state.step - 1), validation)
         monitor.progress(state.step, total, state.figures())
-        if monitor.world.rank == 0:
+        if monitor.world.leads:
             state.save(monitor.state)
     if state.step < total:
         monitor.progress(total, total, state.figures())  # stopped early: nothing is left to do
@@ -74,10 +76,10 @@ def _update(state: TrainingState, parts: Iterable[Tensor], schedule: Schedule, m
         part.backward()
         loss += part.detach().cpu()
     parameters = list(state.parameters.values())
-    monitor.world.sum_gradients(parameters)
+    loss = monitor.world.sum_gradients(parameters, loss)
     torch.nn.utils.clip_grad_norm_(parameters, _CLIP)
     for group in state.optimiser.param_groups:
         group["lr"] = schedule.rate(state.step)
     state.optimiser.step()
-    state.losses.append(monitor.world.sum(loss))
+    state.losses.append(loss)
     state.step += 1

@@ -11,7 +11,8 @@ import pandas as pd
 
 from med_maml_pipeline.learners.episodes import only_tasks, validation_sample
 from med_maml_pipeline.learners.fingerprint import content_digest, fingerprint
-from med_maml_pipeline.learners.fitting import ALONE, Fit, Job, Surroundings, Trial, fit_and_score
+from med_maml_pipeline.learners.fitting import ALONE, Fit, Job, Surroundings, Trial
+from med_maml_pipeline.learners.launched_fit import fit_on_ranks, is_launched
 from med_maml_pipeline.learners.measure import Cost
 from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback, Settings, grids, silent
 from med_maml_pipeline.learners.registry import get_learner
@@ -77,7 +78,8 @@ def meta_train(
         learners: Names of the learners.
         effort: How much tuning.
         seed: Seed of every meta-training and adaptation.
-        workers: Worker processes; the result is the same for any number.
+        workers: Worker processes; the result is the same for any number. Where a meta-training has
+            processes of its own, one follows the other.
         progress: Told after each meta-training with its search over adaptation settings.
         around: Progress of single meta-trainings, what killed ones leave, and company.
 
@@ -85,8 +87,9 @@ def meta_train(
         One `Trained` per learner, problem and fold.
     """
     plans = [plan for problem in problems for plan in _plans(problem, learners, effort, seed, around)]
-    total = sum(len(plan) for plan in plans)
-    fits = enumerate(run_jobs(fit_and_score, [job for plan in plans for job in plan], workers), start=1)
+    jobs = [job for plan in plans for job in plan]
+    total, workers = len(jobs), 1 if any(map(is_launched, jobs)) else workers
+    fits = enumerate(run_jobs(fit_on_ranks, jobs, workers), start=1)
     for plan in plans:
         done = []
         for _ in plan:
@@ -131,7 +134,7 @@ def _kept_apart(job: Job, content: str, around: Surroundings) -> Job:
         meta_settings=job.meta_settings,
         adapt_settings=job.adapt_settings,
         seed=job.seed,
-        ranks=around.world.size,
+        ranks=around.distributed.size,
     )
     return replace(job, around=replace(around, state=around.state / name))
 

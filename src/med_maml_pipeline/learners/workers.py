@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from joblib import Parallel, delayed
 
-__all__ = ["run_jobs"]
+__all__ = ["on_one_thread", "run_jobs"]
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -20,15 +20,16 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
     ``workers`` to the last bit.
     """
     if workers == 1 or len(jobs) == 1:
-        yield from (_on_one_thread(work, job) for job in jobs)
+        yield from (on_one_thread(work, job) for job in jobs)
         return
     parallel = Parallel(
         n_jobs=min(workers, len(jobs)), return_as="generator", pre_dispatch="n_jobs", batch_size=1
     )
-    yield from parallel(delayed(_on_one_thread)(work, job) for job in jobs)
+    yield from parallel(delayed(on_one_thread)(work, job) for job in jobs)
 
 
-def _on_one_thread(work: Callable[[Job], Result], job: Job) -> Result:
+def on_one_thread(work: Callable[[Job], Result], job: Job) -> Result:
+    """``work(job)`` with one thread for everything it computes."""
     import torch
     from threadpoolctl import threadpool_limits
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["World"]
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -48,42 +46,35 @@ class World:
         """Which of a step's tasks or rows this process computes."""
         return slice(self.rank, None, self.size)
 
-    def share(self, items: Sequence[Item]) -> Sequence[Item]:
-        """The items that this process computes; none where there are fewer items than processes."""
-        return items[self.own]
-
-    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Adds up each parameter's gradient over all processes, in place and in one message.
+    def sum_gradients(self, parameters: Iterable[Tensor], loss: Tensor) -> Tensor:
+        """Adds up each parameter's gradient over all processes, in place; one message carries all.
 
         A parameter that no process has a gradient for keeps none, so that the optimiser passes over it as
         it would in a process alone.
 
         Args:
             parameters: Of one type and device, in the same order everywhere.
+            loss: This process' part of the loss, a number.
+
+        Returns:
+            The loss over all processes.
         """
         if self.size == 1:
-            return
+            return loss
         import torch
         import torch.distributed as dist
 
         everyone = list(parameters)
-        touched = torch.tensor([float(value.grad is not None) for value in everyone]).to(everyone[0])
-        parts = [value.grad if value.grad is not None else torch.zeros_like(value) for value in everyone]
-        message = torch.cat([touched, *(part.flatten() for part in parts)]).detach()
+        touched = [float(value.grad is not None) for value in everyone]
+        parts = [torch.zeros_like(value) if value.grad is None else value.grad for value in everyone]
+        numbers = torch.tensor([float(loss), *touched]).to(everyone[0])
+        message = torch.cat([numbers, *(part.flatten() for part in parts)]).detach()
         dist.all_reduce(message)
-        touched, *sums = message.split([len(everyone), *(value.numel() for value in everyone)])
-        for value, total, count in zip(everyone, sums, touched.tolist(), strict=True):
-            value.grad = total.view_as(value) if count else None
-
-    def sum(self, value: Tensor) -> Tensor:
-        """The sum of a tensor over all processes."""
-        if self.size == 1:
-            return value
-        import torch.distributed as dist
-
-        total = value.detach().to(_device(), copy=True)
-        dist.all_reduce(total)
-        return total.to(value.device)
+        numbers, *sums = message.split([len(numbers), *(value.numel() for value in everyone)])
+        total, *touched = numbers.tolist()
+        for value, gradient, count in zip(everyone, sums, touched, strict=True):
+            value.grad = gradient.view_as(value) if count else None
+        return loss.new_tensor(total)
 
     def agree(self, value: float) -> float:
         """The value of rank 0, for decisions that all must take alike."""
@@ -92,13 +83,8 @@ class World:
         import torch
         import torch.distributed as dist
 
-        told = torch.tensor([value], dtype=torch.float64, device=_device())
+        # NCCL carries tensors of GPUs only.
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        told = torch.tensor([value], dtype=torch.float64, device=device)
         dist.broadcast(told, src=0)
         return float(told)
-
-
-def _device() -> str:
-    """Where messages lie: NCCL carries tensors of GPUs only."""
-    import torch.distributed as dist
-
-    return "cuda" if dist.get_backend() == "nccl" else "cpu"
