@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,8 @@ import rich
 from rich.console import Console
 
 from med_maml_pipeline import progress
-from med_maml_pipeline.progress import close_bars, duration, reporter
+from med_maml_pipeline.learners.workers import run_jobs
+from med_maml_pipeline.progress import FitReporter, close_bars, duration, reporter
 
 
 class _Clock:
@@ -63,6 +65,32 @@ def test_short_work_is_silent(
     clock.now += 5
     report(1, 1, {})
     assert caplog.messages == []
+
+
+def _reported(report: FitReporter) -> int:
+    """Work of a job that takes no time by a clock that this process may set."""
+    clock = _Clock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "monotonic", clock)
+        tell = report("assay, fold 0, maml")
+        for step in range(1, 26):
+            clock.now += 1.0
+            tell(step, 100, {"loss": 0.5, "validation": 0.75})
+    return os.getpid()
+
+
+def test_a_worker_process_writes_rare_lines_where_the_terminal_shows_them(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    processes = list(run_jobs(_reported, [FitReporter("molecules.maml")] * 2, workers=2))
+    assert os.getpid() not in processes
+    line = "molecules.maml: assay, fold 0, maml: {} of 100 (1/s), loss 0.5, validation 0.75, about {} left"
+    each = [line.format(10, "2 min"), line.format(20, "80 s")]
+    assert sorted(capfd.readouterr().err.splitlines()) == sorted(each * 2)
+    assert caplog.messages == []
+    _reported(FitReporter("molecules.maml"))  # in the process that owns the log
+    assert caplog.messages == each
 
 
 @pytest.fixture

@@ -144,12 +144,13 @@ def command_file(path: Path, run_id: str, *, resume: bool) -> Path:
 def prune_data(path: Path, keep: int, *, dry_run: bool) -> None:
     """Removes old versions and leftovers, and prints what that frees."""
     from med_maml_pipeline.reports.prune_table import prune_table
-    from med_maml_pipeline.runs.retention import leftovers, old_versions
+    from med_maml_pipeline.runs.retention import abandoned_states, leftovers, old_versions
 
     data = path / "data"
     freed: defaultdict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     removable = [(one.dataset.relative_to(data).as_posix(), one) for one in old_versions(data, keep)]
     removable += [("half-written by killed runs", one) for one in leftovers(data, path / TRACKING)]
+    removable += [("meta-trainings given up a week ago", one) for one in abandoned_states(data)]
     for name, one in removable:
         number, size = freed[name]
         freed[name] = (number + 1, size + one.size)

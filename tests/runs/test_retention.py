@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from kedro.io.core import Version, generate_timestamp
 
 from med_maml_pipeline.datasets import JsonDataset, SnapshotDataset
 from med_maml_pipeline.runs.claims import claim_file, claimed_run_id
-from med_maml_pipeline.runs.retention import leftovers, old_versions
+from med_maml_pipeline.runs.retention import abandoned_states, leftovers, old_versions
 
 STAMPS = [f"2026-01-0{day}T00.00.00.000Z" for day in range(1, 5)]
 NOBODY = 2**22 + 1  # above Linux's largest process number
@@ -81,3 +82,16 @@ def test_what_a_killed_run_left_goes_and_what_a_living_one_writes_stays(data: Pa
         f".{notebook}.partial-{os.getpid()}",
         f".{living}.partial-{NOBODY}",
     }
+
+
+def test_meta_trainings_that_nobody_went_on_with_for_a_week_go(data: Path) -> None:
+    node = data / "00_state" / "embedded" / "ehr.maml.meta_train"
+    for name in ("old", "new"):
+        (node / name).mkdir(parents=True)
+        (node / name / "training.safetensors").write_text("123")
+    week_ago = time.time() - 7 * 24 * 3600 - 60
+    os.utime(node / "old", (week_ago, week_ago))
+    (found,) = abandoned_states(data)
+    assert (found.path, found.size) == (node / "old", 3)
+    found.remove()
+    assert [path.name for path in node.iterdir()] == ["new"]

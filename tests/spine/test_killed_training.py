@@ -13,7 +13,7 @@ from spine_project import SpineProject
 
 from med_maml_pipeline.learners.state_file import read_state
 
-KILLS, STEPS = 4, 150
+KILLS, STEPS = 2, 60
 RUN = (
     *("--pipelines", "meta_training", "--namespaces", "ehr.maml"),
     *("--params", f"learners.ehr.maml.quick.steps={STEPS},state.every=0"),
@@ -55,7 +55,7 @@ def test_a_run_killed_while_it_trains_goes_on_and_gives_the_same(copy: SpineProj
     assert _files(copy) == []  # went with the outputs
 
     draw = random.Random(0)
-    moments = sorted((draw.randint(0, 2), draw.randint(0, STEPS * 2 // 3)) for _ in range(KILLS))
+    moments = sorted((draw.randint(0, 2), draw.randint(0, STEPS // 2)) for _ in range(KILLS))
     reached = [_killed(copy, moment) for moment in moments]
     assert reached == sorted(set(reached))  # each went on from the one before
     assert any(finished for finished, _ in reached)

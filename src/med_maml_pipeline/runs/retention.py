@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ import psutil
 
 from med_maml_pipeline.runs.claims import is_held
 
-__all__ = ["Removable", "leftovers", "old_versions"]
+__all__ = ["Removable", "abandoned_states", "leftovers", "old_versions"]
 
 _VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")  # Kedro's time stamp
 _PARTIAL = re.compile(r"\.(?P<target>.+)\.partial-(?P<process>\d+)")
+_ABANDONED_SECONDS = 7 * 24 * 3600.0
 _CLAIM = re.compile(r"\.(?P<run_id>.+)\.claim")
 
 
@@ -71,6 +73,17 @@ def leftovers(data: Path, tracking: Path) -> list[Removable]:
     partial = [path for path in data.rglob(".*.partial-*") if _is_dead(path.name, tracking)]
     claims = [path for path in tracking.glob(".*.claim") if _is_dead_claim(path.name, tracking)]
     return [Removable(path, _size(path)) for path in sorted(partial) + sorted(claims)]
+
+
+def abandoned_states(data: Path) -> list[Removable]:
+    """States of unfinished meta-trainings that nothing has been added to for a week.
+
+    Args:
+        data: The data folder; states lie at ``00_state/<workspace>/<node>/<fingerprint>/``.
+    """
+    before = time.time() - _ABANDONED_SECONDS
+    states = (folder for folder in data.glob("00_state/*/*/*") if folder.is_dir())
+    return [Removable(folder, _size(folder)) for folder in sorted(states) if folder.stat().st_mtime < before]
 
 
 def _is_dead(name: str, tracking: Path) -> bool:
