@@ -59,9 +59,9 @@ def meta_loss() -> Callable[..., Tensor]:
     """Sum over tasks of the query losses, by the engine."""
 
     def of(
-        network: nn.Module, leaves: dict[str, Tensor], batch: EpisodeBatch, loss, rates, **options
+        network: nn.Module, leaves: dict[str, Tensor], batch: EpisodeBatch, loss, rates, loop, **options
     ) -> Tensor:
-        outputs = query_outputs(network, leaves, batch, loss, rates, **options)
+        outputs = query_outputs(network, leaves, batch, loss, rates, loop, **options)
         return loss(outputs, batch.query.y, batch.query.weight).sum()
 
     return of
@@ -72,9 +72,7 @@ def plain_meta_loss() -> Callable[..., Tensor]:
     """The same, by the reference inner loop, task by task."""
     from med_maml_pipeline.bilevel import inner_loop
 
-    def of(
-        network: nn.Module, leaves: dict[str, Tensor], batch: EpisodeBatch, loss, rates, **options
-    ) -> Tensor:
+    def of(network: nn.Module, leaves: dict[str, Tensor], batch: EpisodeBatch, loss, rates, loop) -> Tensor:
         total = torch.zeros((), dtype=torch.float64)
         support, query = batch.support, batch.query
         for t in range(len(query.y)):
@@ -82,7 +80,7 @@ def plain_meta_loss() -> Callable[..., Tensor]:
             def on_support(p: dict[str, Tensor], t: int = t) -> Tensor:
                 return loss(functional_call(network, p, (support.x[t],)), support.y[t], support.weight[t])
 
-            adapted = inner_loop(on_support, leaves, rates, **options)
+            adapted = inner_loop(on_support, leaves, rates, loop)
             total = total + loss(
                 functional_call(network, adapted, (query.x[t],)), query.y[t], query.weight[t]
             )

@@ -7,7 +7,7 @@ import torch
 import torchopt
 from torch.func import functional_call
 
-from med_maml_pipeline.bilevel import cross_entropy, huber
+from med_maml_pipeline.bilevel import InnerLoop, cross_entropy, huber
 from med_maml_pipeline.networks import MLP, Conv4
 
 
@@ -46,7 +46,7 @@ def test_smooth_network_matches_finite_differences_to_1e_8(episodes, parameters,
     batch, leaves = episodes((3, 6), classes=classes), parameters(network)
 
     def function(p):
-        return meta_loss(network, p, batch, loss, 0.3, steps=3)
+        return meta_loss(network, p, batch, loss, 0.3, InnerLoop(3))
 
     assert _relative_error(function, leaves, step=1e-4, n_directions=20) < 1e-8
 
@@ -57,7 +57,7 @@ def test_first_order_gradients_fail_the_same_gate(episodes, parameters, meta_los
     exact, shortcut = (
         _flat(
             torch.autograd.grad(
-                meta_loss(network, leaves, batch, cross_entropy, 0.3, steps=3, first_order=first_order),
+                meta_loss(network, leaves, batch, cross_entropy, 0.3, InnerLoop(3, first_order=first_order)),
                 tuple(leaves.values()),
             )
         )
@@ -71,7 +71,7 @@ def test_conv_network_matches_finite_differences_to_1e_5(episodes, parameters, m
     batch, leaves = episodes((2, 1, 16, 16)), parameters(network)
 
     def function(p):
-        return meta_loss(network, p, batch, cross_entropy, 0.05, steps=2)
+        return meta_loss(network, p, batch, cross_entropy, 0.05, InnerLoop(2))
 
     # Steps short enough that no unit or pooling switches between the four points.
     assert _relative_error(function, leaves, step=1e-7, n_directions=8) < 1e-5
@@ -82,7 +82,7 @@ def test_agrees_with_torchopt_to_1e_10(network, episodes, parameters, meta_loss)
     row = (6,) if isinstance(network, MLP) else (1, 16, 16)
     batch, leaves = episodes((2, *row)), parameters(network)
     ours = torch.autograd.grad(
-        meta_loss(network, leaves, batch, cross_entropy, 0.1, steps=3), tuple(leaves.values())
+        meta_loss(network, leaves, batch, cross_entropy, 0.1, InnerLoop(3)), tuple(leaves.values())
     )
     total = [torch.zeros_like(value) for value in leaves.values()]
     for t in range(2):
@@ -108,7 +108,7 @@ def test_gradient_of_learned_rates_matches_finite_differences(episodes, paramete
     rates = {layer: torch.tensor(0.2, dtype=torch.float64, requires_grad=True) for layer in layers}
 
     def function(values):
-        return meta_loss(network, leaves, batch, cross_entropy, values, steps=3)
+        return meta_loss(network, leaves, batch, cross_entropy, values, InnerLoop(3))
 
     assert _relative_error(function, rates, step=1e-4, n_directions=5) < 1e-8
 
@@ -133,5 +133,5 @@ def test_no_steps_give_the_start_back(episodes, parameters, meta_loss):
     outputs = functional_call(network, leaves, (batch.query.x,))
     expected = cross_entropy(outputs, batch.query.y, batch.query.weight).sum()
     assert torch.allclose(
-        meta_loss(network, leaves, batch, cross_entropy, 0.3, steps=0), expected, atol=1e-14
+        meta_loss(network, leaves, batch, cross_entropy, 0.3, InnerLoop(0)), expected, atol=1e-14
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from med_maml_pipeline.bilevel import cross_entropy, huber
+from med_maml_pipeline.bilevel import InnerLoop, cross_entropy, huber
 from med_maml_pipeline.learners.episode_batches import TypedBatch
 from med_maml_pipeline.networks import Conv4, ResNet12
 from med_maml_pipeline.tasks.types import TargetType
@@ -38,7 +38,7 @@ def test_resnet_matches_finite_differences_to_1e_5(episodes, parameters, meta_lo
     batch, leaves = episodes((2, 1, 16, 16)), parameters(network)
 
     def function(p):
-        return meta_loss(network, p, batch, cross_entropy, 0.05, steps=2)
+        return meta_loss(network, p, batch, cross_entropy, 0.05, InnerLoop(2))
 
     gradient = _gradient(function, leaves)
     wanted, got = [], []
@@ -58,7 +58,7 @@ def test_the_second_order_of_resnet_is_no_trifle(episodes, parameters, meta_loss
     exact, shortcut = (
         _gradient(
             lambda p, first_order=first_order: meta_loss(
-                network, p, batch, cross_entropy, 0.05, steps=2, first_order=first_order
+                network, p, batch, cross_entropy, 0.05, InnerLoop(2, first_order=first_order)
             ),
             leaves,
         )
@@ -77,7 +77,9 @@ def test_tasks_one_at_a_time_give_the_gradient_of_the_whole_batch(name, episodes
     assert all(part.n_classes == 3 and part.target_type is TargetType.MULTICLASS for part in parts)
 
     def of(episode_batch):
-        return _gradient(lambda p: meta_loss(network, p, episode_batch, cross_entropy, 0.05, steps=2), leaves)
+        return _gradient(
+            lambda p: meta_loss(network, p, episode_batch, cross_entropy, 0.05, InnerLoop(2)), leaves
+        )
 
     together, apart = of(whole.episodes), sum(of(part.episodes) for part in parts)
     assert ((together - apart).norm() / together.norm()).item() < 1e-12

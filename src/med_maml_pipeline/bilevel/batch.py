@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -23,6 +24,12 @@ class Labelled:
     y: Tensor
     weight: Tensor
 
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, tasks: slice) -> Labelled:
+        return Labelled(self.x[tasks], self.y[tasks], self.weight[tasks])
+
 
 @dataclass(frozen=True)
 class EpisodeBatch:
@@ -30,3 +37,14 @@ class EpisodeBatch:
 
     support: Labelled
     query: Labelled
+
+    def __len__(self) -> int:
+        return len(self.support)
+
+    def __getitem__(self, tasks: slice) -> EpisodeBatch:
+        return EpisodeBatch(self.support[tasks], self.query[tasks])
+
+    def chunks(self, size: int) -> Iterator[EpisodeBatch]:
+        """Batches of at most ``size`` tasks, in order."""
+        for first in range(0, len(self), size):
+            yield self[first : first + size]

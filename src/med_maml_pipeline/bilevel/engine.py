@@ -1,20 +1,51 @@
-"""The inner loop for any network: the fast path where it holds, the reference elsewhere."""
+"""The inner loop for any network: the fastest path that is exact for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import StrEnum
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from med_maml_pipeline.bilevel import constant_input
+from med_maml_pipeline.bilevel import checkpointed, constant_input, convolution, reference
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
+from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, RatesByStep
 from med_maml_pipeline.bilevel.losses import TaskLoss
-from med_maml_pipeline.bilevel.reference import Parameters, Rates, inner_loop
+from med_maml_pipeline.networks.conv import Conv4
 from med_maml_pipeline.networks.mlp import MLP
 
-__all__ = ["adapt", "query_outputs"]
+__all__ = ["Path", "adapt", "path_for", "query_outputs"]
+
+
+class Path(StrEnum):
+    """How the inner loop is computed; all give the same numbers, to rounding.
+
+    Attributes:
+        REFERENCE: The textbook's loop, task by task, for any network.
+        CHECKPOINTED: The same with one step's graph in memory at a time.
+        CONSTANT_INPUT: Perceptrons without per-task copies of their first layer.
+        CONVOLUTION: `Conv4` on the CPU, its second derivatives written out by hand.
+    """
+
+    REFERENCE = "reference"
+    CHECKPOINTED = "checkpointed"
+    CONSTANT_INPUT = "constant_input"
+    CONVOLUTION = "convolution"
+
+
+def path_for(
+    network: nn.Module, parameters: Mapping[str, Tensor], rates: RatesByStep, loop: InnerLoop, x: Tensor
+) -> Path:
+    """The path that `query_outputs` and `adapt` take of their own accord for inputs ``x``."""
+    if constant_input.applies(network, rates, loop):
+        return Path.CONSTANT_INPUT
+    if convolution.applies(network, parameters, loop, x):
+        return Path.CONVOLUTION
+    return Path.REFERENCE
 
 
 def query_outputs(
@@ -22,37 +53,33 @@ def query_outputs(
     parameters: Mapping[str, Tensor],
     batch: EpisodeBatch,
     loss: TaskLoss,
-    rates: Rates,
+    rates: RatesByStep,
+    loop: InnerLoop,
     *,
-    steps: int,
-    first_order: bool = False,
+    path: Path | None = None,
 ) -> Tensor:
     """Outputs ``[t, q, c]`` on the queries of ``t`` tasks after their inner loops.
 
-    Differentiable with respect to parameters and rates, through the inner loop unless ``first_order``.
+    Differentiable with respect to parameters and rates, through the inner loop unless it is of first order.
 
     Args:
-        network: The structure; networks with a linear first layer (`MLP`) take the constant-input path.
+        network: The structure.
         parameters: Where every task starts; each must require a gradient.
         batch: Support and query sets.
         loss: Inner loss per task.
-        rates: One rate, or one per layer.
-        steps: Inner steps.
-        first_order: Treat the inner gradients as constants.
+        rates: Learning rates of the inner loop.
+        loop: Steps, momentum, clipping, order.
+        path: How to compute it; None takes the fastest one that is exact (see `path_for`).
     """
-    if isinstance(network, MLP):
-        return constant_input.query_outputs(
-            network, parameters, batch, loss, rates, steps=steps, first_order=first_order
-        )
+    path = path or path_for(network, parameters, rates, loop, batch.support.x)
+    if path is Path.CONSTANT_INPUT:
+        return constant_input.query_outputs(cast(MLP, network), parameters, batch, loss, rates, loop)
+    if path is Path.CONVOLUTION:
+        return convolution.query_outputs(cast(Conv4, network), parameters, batch, loss, rates, loop)
+    descend = checkpointed.inner_loop if path is Path.CHECKPOINTED else reference.inner_loop
     outputs = []
     for task, x in enumerate(batch.query.x):
-        adapted = inner_loop(
-            _support_loss(network, batch.support, task, loss),
-            parameters,
-            rates,
-            steps=steps,
-            first_order=first_order,
-        )
+        adapted = descend(_support_loss(network, batch.support, task, loss), parameters, rates, loop)
         outputs.append(functional_call(network, adapted, (x,)))
     return torch.stack(outputs)
 
@@ -62,9 +89,10 @@ def adapt(
     parameters: Mapping[str, Tensor],
     support: Labelled,
     loss: TaskLoss,
-    rates: Rates,
+    rates: RatesByStep,
+    loop: InnerLoop,
     *,
-    steps: int,
+    path: Path | None = None,
 ) -> Parameters:
     """Adapts to the support set of one task; the result is detached and shares no memory to write to.
 
@@ -73,26 +101,23 @@ def adapt(
         parameters: Where the task starts; left as they are.
         support: The support set, with a leading task dimension of 1.
         loss: Loss per task.
-        rates: One rate, or one per layer.
-        steps: Gradient steps; 0 does nothing.
+        rates: Learning rates.
+        loop: Steps, momentum, clipping; its order is of no consequence.
+        path: How to compute it; None takes the fastest one that is exact.
     """
+    path = path or path_for(network, parameters, rates, loop, support.x)
     leaves = {name: value.detach().clone().requires_grad_() for name, value in parameters.items()}
-    if isinstance(network, MLP):
-        start = constant_input.pre_activations(leaves, support.x)
-        descent = constant_input.descend(
-            network, leaves, support, start, loss, rates, steps=steps, first_order=True
-        )
-        adapted = constant_input.adapted_parameters(leaves, support.x, descent)
+    plain = replace(loop, first_order=True)
+    if path is Path.CONSTANT_INPUT:
+        adapted = constant_input.adapt(cast(MLP, network), leaves, support, loss, rates, plain)
+    elif path is Path.CONVOLUTION:
+        adapted = convolution.adapt(cast(Conv4, network), leaves, support, loss, rates, plain)
     else:
-        adapted = inner_loop(
-            _support_loss(network, support, 0, loss), leaves, rates, steps=steps, first_order=True
-        )
+        adapted = reference.inner_loop(_support_loss(network, support, 0, loss), leaves, rates, plain)
     return {name: value.detach() for name, value in adapted.items()}
 
 
-def _support_loss(
-    network: nn.Module, support: Labelled, task: int, loss: TaskLoss
-) -> Callable[[Parameters], Tensor]:
+def _support_loss(network: nn.Module, support: Labelled, task: int, loss: TaskLoss) -> reference.SupportLoss:
     def of(parameters: Parameters) -> Tensor:
         outputs = functional_call(network, parameters, (support.x[task],))
         return loss(outputs, support.y[task], support.weight[task])

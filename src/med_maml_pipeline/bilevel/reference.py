@@ -7,47 +7,68 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-__all__ = ["Parameters", "Rates", "inner_loop", "rate_of"]
+from med_maml_pipeline.bilevel.inner import (
+    InnerLoop,
+    Parameters,
+    Rates,
+    RatesByStep,
+    clip_factor,
+    rate_of,
+    rates_at,
+)
 
-Parameters = dict[str, Tensor]
-"""Parameters of a network by name."""
+__all__ = ["SupportLoss", "inner_loop", "inner_step"]
 
-Rates = float | Mapping[str, Tensor]
-"""One learning rate, or one scalar rate per layer, by the layer's module path."""
-
-
-def rate_of(rates: Rates, name: str) -> float | Tensor:
-    """Rate of the parameter ``name`` (``tail.head.weight`` belongs to the layer ``tail.head``)."""
-    return rates[name.rpartition(".")[0]] if isinstance(rates, Mapping) else rates
+SupportLoss = Callable[[Parameters], Tensor]
+"""Support loss of one task as a function of all parameters."""
 
 
 def inner_loop(
-    loss: Callable[[Parameters], Tensor],
-    parameters: Mapping[str, Tensor],
-    rates: Rates,
-    *,
-    steps: int,
-    first_order: bool = False,
+    loss: SupportLoss, parameters: Mapping[str, Tensor], rates: RatesByStep, loop: InnerLoop
 ) -> Parameters:
     """Gradient descent on a support loss, differentiable with respect to ``parameters`` and ``rates``.
 
     The inner loop of MAML (Finn et al. 2017). Nothing is changed in place.
 
     Args:
-        loss: Support loss of one task as a function of all parameters.
+        loss: Support loss.
         parameters: Where the descent starts; each must require a gradient.
         rates: Learning rates.
-        steps: Number of steps; 0 gives the parameters back.
-        first_order: Treat the inner gradients as constants (FOMAML).
+        loop: Steps, momentum, clipping, order.
 
     Returns:
         Adapted parameters.
     """
-    adapted = dict(parameters)
-    for _ in range(steps):
-        gradients = torch.autograd.grad(loss(adapted), tuple(adapted.values()), create_graph=not first_order)
-        adapted = {
-            name: value - rate_of(rates, name) * gradient
-            for (name, value), gradient in zip(adapted.items(), gradients, strict=True)
-        }
+    adapted, velocity = dict(parameters), None
+    for step in range(loop.steps):
+        adapted, velocity = inner_step(loss, adapted, velocity, rates_at(rates, step), loop)
     return adapted
+
+
+def inner_step(
+    loss: SupportLoss,
+    parameters: Parameters,
+    velocity: Parameters | None,
+    rates: Rates,
+    loop: InnerLoop,
+) -> tuple[Parameters, Parameters | None]:
+    """One step: the parameters it leads to, and the velocity (None without momentum).
+
+    Args:
+        loss: Support loss.
+        parameters: Where the step starts; each must require a gradient.
+        velocity: Of the step before; None at the first.
+        rates: Of this step.
+        loop: Momentum, clipping, order.
+    """
+    found = torch.autograd.grad(
+        loss(parameters), tuple(parameters.values()), create_graph=not loop.first_order
+    )
+    if loop.clip is not None:
+        squares = torch.stack([gradient.square().sum() for gradient in found]).sum()
+        found = tuple(clip_factor(squares, loop.clip) * gradient for gradient in found)
+    direction = dict(zip(parameters, found, strict=True))
+    if velocity is not None:
+        direction = {name: loop.momentum * velocity[name] + value for name, value in direction.items()}
+    moved = {name: value - rate_of(rates, name) * direction[name] for name, value in parameters.items()}
+    return moved, direction if loop.momentum else None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from med_maml_pipeline.bilevel import Rates, adapt
+from med_maml_pipeline.bilevel import InnerLoop, Rates, adapt
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.episode_batches import labelled, loss_of
 from med_maml_pipeline.learners.evaluation import evaluate
@@ -51,7 +51,7 @@ def predictor_by_gradient(
         device=facts["device"],
         dtype=precision_of(facts),
     )
-    adapted = adapt(network, parameters, rows, loss_of(support.target_type), rates, steps=steps)
+    adapted = adapt(network, parameters, rows, loss_of(support.target_type), rates, InnerLoop(steps))
 
     def predict(x: FloatArray) -> FloatArray:
         outputs = evaluate(network, adapted, encoded.transform(x), image=facts["image"], views=views)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from torch import Tensor
 
-from med_maml_pipeline.bilevel import query_outputs
+from med_maml_pipeline.bilevel import InnerLoop, query_outputs
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch, balance, batches, loss_of
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
@@ -213,7 +213,7 @@ def _query_losses(
     loss = loss_of(batch.target_type)
     start = heads.attach(parameters, batch.target_type, batch.n_classes)
     outputs = query_outputs(
-        network, start, batch.episodes, loss, rates_from_logs(log_rates), steps=options.inner_steps
+        network, start, batch.episodes, loss, rates_from_logs(log_rates), InnerLoop(options.inner_steps)
     )
     query = batch.episodes.query
     if options.balanced and batch.target_type is not TargetType.REGRESSION:
