@@ -1,4 +1,4 @@
-"""One block of `Conv4` in PyTorch, with its first and second derivatives written out.
+"""One block of `Conv4` in PyTorch, with the derivatives of its output and gradients written out.
 
 The second derivative of a convolution by automatic differentiation is slow; the R-operator (Pearlmutter
 1994) needs convolutions, their two adjoints and sums only. Which unit wins a pooling and which is cut off
@@ -13,11 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Block", "Weights"]
+__all__ = ["Block", "Weights", "plain_block"]
 
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 """Weight ``[f, c, 3, 3]`` and bias ``[f]`` of the convolution, scale and shift ``[f]`` of the normalisation,
 the weight in the memory format ``channels_last``."""
+
+
+def plain_block(x: Tensor, weights: Weights, groups: int, eps: float) -> Tensor:
+    """The block as PyTorch differentiates it once; pooling before the ReLU gives the same with less work."""
+    return F.max_pool2d(F.group_norm(_convolved(x, weights), groups, weights[2], weights[3], eps), 2).relu()
 
 
 @dataclass
@@ -34,7 +39,7 @@ class Block:
     x: Tensor = field(init=False)
     normal: Tensor = field(init=False)  # normalised convolution, [n, f, h, w]
     scale: Tensor = field(init=False)  # 1 / standard deviation, per picture and channel
-    winner: Tensor = field(init=False)  # where each pooled unit comes from, [n, f, units]
+    winner: Tensor = field(init=False)  # where each pooled unit comes from, [n, units, f]
     alive: Tensor = field(init=False)  # pooled units above zero
     pooled: Tensor = field(init=False)  # normalised convolution at the winners
     x_dot: Tensor | None = field(init=False)
@@ -42,11 +47,10 @@ class Block:
     pooled_dot: Tensor = field(init=False)
     growth: Tensor = field(init=False)  # relative derivative of the scale
 
-    def forward(self, x: Tensor, weights: Weights) -> Tensor:
+    def linearise(self, x: Tensor, weights: Weights) -> Tensor:
         """``[n, c, h, w]`` to ``[n, f, h / 2, w / 2]``, channels last in memory (pooling is slow else)."""
-        weight, bias, gain, shift = weights
-        # One channel is both formats at once, and the convolution then chooses the other one.
-        y = F.conv2d(x, weight, bias, padding=1).contiguous(memory_format=torch.channels_last)
+        y = _convolved(x, weights)
+        gain, shift = weights[2:]
         n, width, *sides = y.shape
         self.x = x
         self.normal, _, scale = torch.native_group_norm(
@@ -55,25 +59,14 @@ class Block:
         self.scale = self._to_channels(scale, width)
         units = torch.addcmul(_column(shift), self.normal, _column(gain))
         best, winner = F.max_pool2d(units, 2, return_indices=True)
-        self.winner = winner.flatten(2)
+        self.winner = _rows_of(winner)
         self.pooled = self._at_winners(self.normal)
         self.alive = ~(best <= 0)
         return best.relu()
 
-    def backward(self, weights: Weights, d_out: Tensor, *, first: bool) -> tuple[Tensor | None, list[Tensor]]:
-        """Gradients of input (None in the first block) and weights."""
-        gain = _column(weights[2])
-        d_units = d_out * self.alive
-        d_shift, d_gain = _sums(d_units), _sums(d_units * self.pooled)
-        b, c = -self.scale * self._mean(gain * d_shift), -self.scale * self._mean(gain * d_gain)
-        d_y = self._spread(torch.addcmul(b, self.normal, c), self.scale * gain * d_units)
-        d_x, d_weight, d_bias = _adjoint(d_y, self.x, weights[0], inputs=not first, weights=True)
-        return d_x, [d_weight, d_bias, d_gain.sum(0).flatten(), d_shift.sum(0).flatten()]
-
     def tangent(self, weights: Weights, direction: Weights, x_dot: Tensor | None) -> Tensor:
         """Derivative of the output along ``direction`` and ``x_dot`` (None: the input stays)."""
-        y_dot = F.conv2d(self.x, direction[0], direction[1], padding=1)
-        y_dot = y_dot.contiguous(memory_format=torch.channels_last)
+        y_dot = _convolved(self.x, direction)
         if x_dot is not None:
             y_dot = y_dot + F.conv2d(x_dot, weights[0], padding=1)
         self.x_dot = x_dot
@@ -119,12 +112,22 @@ class Block:
         return self._to_channels(grouped, sums.shape[1])
 
     def _at_winners(self, value: Tensor) -> Tensor:
-        rows, columns = self.x.shape[2] // 2, self.x.shape[3] // 2
-        return value.flatten(2).gather(2, self.winner).unflatten(2, (rows, columns))
+        sides = self.x.shape[2] // 2, self.x.shape[3] // 2
+        return _rows_of(value).gather(1, self.winner).transpose(1, 2).unflatten(2, sides)
 
     def _spread(self, value: Tensor, at_winners: Tensor) -> Tensor:
-        value.flatten(2).scatter_add_(2, self.winner, at_winners.flatten(2))
+        _rows_of(value).scatter_add_(1, self.winner, _rows_of(at_winners))
         return value
+
+
+def _rows_of(value: Tensor) -> Tensor:
+    """Pictures ``[n, f, h, w]`` as rows ``[n, h · w, f]``, as they lie in memory."""
+    return value.flatten(2).transpose(1, 2)
+
+
+def _convolved(x: Tensor, weights: Weights) -> Tensor:
+    # One channel is both formats at once, and the convolution then chooses the slow one.
+    return F.conv2d(x, weights[0], weights[1], padding=1).contiguous(memory_format=torch.channels_last)
 
 
 def _column(value: Tensor) -> Tensor:

@@ -10,21 +10,24 @@ __all__ = ["Body"]
 
 
 class Body(Protocol):
-    """Four blocks with derivatives written out by hand; holds the activations of the last ``forward``.
+    """Four blocks and their derivatives.
 
     ``theta``, ``direction`` and gradients are vectors in the layout of the body, pictures are rows
-    ``[n, channels · height · width]`` and embeddings ``[n, e]``. A point is the pair of pictures and
-    ``theta`` of the last ``forward``. One object serves one thread.
+    ``[n, channels · height · width]`` and embeddings ``[n, e]``. An object holds the activations of one
+    ``forward`` or one ``linearise``, the last of both, and serves one thread.
     """
 
     order: ClassVar[tuple[int, ...]]
     """How the vectors hold the weights of convolutions (see `Layout`)."""
 
     def forward(self, x: Tensor, theta: Tensor) -> Tensor:
-        """Embeddings; keeps what the derivatives at this point need."""
+        """Embeddings; keeps what ``backward`` needs."""
 
     def backward(self, theta: Tensor, d_embedding: Tensor) -> Tensor:
-        """Gradient of the loss whose gradient at the embeddings is ``d_embedding``."""
+        """Gradient of the loss that has the gradient ``d_embedding`` at the last ``forward``'s embeddings."""
+
+    def linearise(self, x: Tensor, theta: Tensor) -> Tensor:
+        """Embeddings; keeps what ``tangent`` and ``tangent_backward`` need."""
 
     def tangent(self, theta: Tensor, direction: Tensor) -> Tensor:
         """Derivative of the embeddings along ``direction``; kept for ``tangent_backward``."""

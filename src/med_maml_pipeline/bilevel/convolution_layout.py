@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class Layout:
         names += [name for name in ("head.weight", "head.bias") if name in parameters]
         return cls({name: tuple(parameters[name].shape) for name in names}, order)
 
-    @property
+    @cached_property
     def body(self) -> int:
         """Numbers before the head."""
         return sum(
@@ -72,13 +73,20 @@ class Layout:
 
     def head(self, vector: Tensor) -> tuple[Tensor, ...]:
         """Weight and bias of the head: views of the vector's end."""
-        at, views = self.body, []
-        for name, shape in self.shapes.items():
-            if name.startswith("head"):
-                size = torch.Size(shape).numel()
-                views.append(vector[at : at + size].view(shape))
-                at += size
-        return tuple(views)
+        return tuple(
+            piece.view(shape)
+            for piece, shape in zip(
+                vector[self.body :].split(self._head_sizes), self._head_shapes, strict=True
+            )
+        )
+
+    @cached_property
+    def _head_shapes(self) -> list[tuple[int, ...]]:
+        return [shape for name, shape in self.shapes.items() if name.startswith("head")]
+
+    @cached_property
+    def _head_sizes(self) -> list[int]:
+        return [torch.Size(shape).numel() for shape in self._head_shapes]
 
     def _stored(self, value: Tensor) -> Tensor:
         return value.permute(self.order) if value.dim() == 4 else value

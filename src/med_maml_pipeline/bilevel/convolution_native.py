@@ -72,8 +72,8 @@ class NativeBody:
             )
         if not self.fits(width, dtype):
             raise RuntimeError(
-                f"the native kernel of Conv4 takes float32 and float64 and a multiple of 16 filters, got {dtype} "
-                f"and {width} filters"
+                "the native kernel of Conv4 takes float32 or float64 and filters in multiples of 16, "
+                f"got {dtype} and {width} filters"
             )
         norm = network.get_submodule("body.0.1")
         assert isinstance(norm, nn.GroupNorm)
@@ -107,6 +107,10 @@ class NativeBody:
         n, d_embedding = len(d_embedding), d_embedding.contiguous()
         self._call("backward", n, theta, self._tape, d_embedding, self._scratch, gradient)
         return gradient
+
+    def linearise(self, x: Tensor, theta: Tensor) -> Tensor:
+        """See `Body.linearise`."""
+        return self.forward(x, theta)
 
     def tangent(self, theta: Tensor, direction: Tensor) -> Tensor:
         """See `Body.tangent`."""

@@ -116,7 +116,7 @@ def hessian_product(
     body: Body, layout: Layout, theta: Tensor, task: Task, loss: TaskLoss, direction: Tensor
 ) -> Tensor:
     """Hessian of the support loss at ``theta`` times ``direction``, by the R-operator."""
-    embedding = body.forward(task.x, theta)
+    embedding = body.linearise(task.x, theta)
     head = HeadLoss(embedding, layout.head(theta), task.y, task.weight, loss, twice=True)
     embedding_dot = body.tangent(theta, direction)
     d_embedding_dot, d_head_dot = head.along(embedding_dot, layout.head(direction))

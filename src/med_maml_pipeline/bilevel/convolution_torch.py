@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from med_maml_pipeline.bilevel.convolution_block import Block, Weights
+from med_maml_pipeline.bilevel.convolution_block import Block, Weights, plain_block
 from med_maml_pipeline.bilevel.convolution_layout import BLOCKS
 from med_maml_pipeline.networks.conv import Conv4
 
 __all__ = ["TorchBody"]
 
-_CHUNK_VALUES = 1 << 18
-"""Values of the first convolution that are computed at a time where nothing is kept: 1 MiB in float32, so
+_CHUNK_VALUES = 1 << 19
+"""Values of the first convolution that are computed at a time where nothing is kept: 2 MiB in float32, so
 that a block's work stays in the cache."""
 
 
@@ -33,24 +33,29 @@ class TorchBody:
         norm = network.get_submodule("body.0.1")
         assert isinstance(norm, nn.GroupNorm)
         self._shape, self._width = network.shape, width
-        self._blocks = [Block(norm.num_groups, norm.eps) for _ in range(BLOCKS)]
+        self._groups, self._eps = norm.num_groups, norm.eps
+        self._blocks = [Block(self._groups, self._eps) for _ in range(BLOCKS)]
 
     def forward(self, x: Tensor, theta: Tensor) -> Tensor:
         """See `Body.forward`."""
-        value = x.reshape(-1, *self._shape).contiguous(memory_format=torch.channels_last)
-        for block, weights in zip(self._blocks, self._weights(theta), strict=True):
-            value = block.forward(value, weights)
-        return value.flatten(1)
+        with torch.enable_grad():
+            leaves = self._weights(theta, leaves=True)
+            embedding = self._plain(x, leaves)
+        self._graph = embedding, [part for weights in leaves for part in weights]
+        return embedding.detach()
 
     def backward(self, theta: Tensor, d_embedding: Tensor) -> Tensor:
         """See `Body.backward`."""
-        d_value: Tensor | None = self._unflattened(d_embedding)
-        points, gradients = self._weights(theta), list[Tensor]()
-        for at in reversed(range(BLOCKS)):
-            assert d_value is not None
-            d_value, found = self._blocks[at].backward(points[at], d_value, first=at == 0)
-            gradients = found + gradients
-        return _flat(gradients)
+        embedding, leaves = self._graph
+        del self._graph
+        return _flat(torch.autograd.grad(embedding, leaves, d_embedding))
+
+    def linearise(self, x: Tensor, theta: Tensor) -> Tensor:
+        """See `Body.linearise`."""
+        value = self._pictures(x)
+        for block, weights in zip(self._blocks, self._weights(theta), strict=True):
+            value = block.linearise(value, weights)
+        return value.flatten(1)
 
     def tangent(self, theta: Tensor, direction: Tensor) -> Tensor:
         """See `Body.tangent`."""
@@ -80,7 +85,8 @@ class TorchBody:
 
     def embed(self, x: Tensor, theta: Tensor) -> Tensor:
         """See `Body.embed`."""
-        return torch.cat([self.forward(rows, theta) for rows in x.split(self._rows())])
+        weights = self._weights(theta)
+        return torch.cat([self._plain(rows, weights) for rows in x.split(self._rows())])
 
     def pull_back(self, x: Tensor, theta: Tensor, d_embedding: Tensor) -> tuple[Tensor, Tensor]:
         """See `Body.pull_back`."""
@@ -90,6 +96,15 @@ class TorchBody:
             total = total + self.backward(theta, d_rows)
         return torch.cat(embeddings), total
 
+    def _plain(self, x: Tensor, weights: list[Weights]) -> Tensor:
+        value = self._pictures(x)
+        for of_block in weights:
+            value = plain_block(value, of_block, self._groups, self._eps)
+        return value.flatten(1)
+
+    def _pictures(self, x: Tensor) -> Tensor:
+        return x.reshape(-1, *self._shape).contiguous(memory_format=torch.channels_last)
+
     def _rows(self) -> int:
         return max(1, _CHUNK_VALUES // (self._width * self._shape[1] * self._shape[2]))
 
@@ -97,20 +112,23 @@ class TorchBody:
         rows, columns = self._shape[1] // 16, self._shape[2] // 16
         return value.reshape(-1, self._width, rows, columns).contiguous(memory_format=torch.channels_last)
 
-    def _weights(self, vector: Tensor) -> list[Weights]:
-        return list(self._split(vector))
-
-    def _split(self, vector: Tensor) -> Iterator[Weights]:
-        at, width = 0, self._width
+    def _weights(self, vector: Tensor, *, leaves: bool = False) -> list[Weights]:
+        """The weights of every block: views of the vector, or leaves of a graph on its numbers."""
+        at, width, found = 0, self._width, []
         for block in range(BLOCKS):
             channels = self._shape[0] if block == 0 else width
-            pieces = vector[at : at + width * (9 * channels + 3)].split([9 * channels * width, *[width] * 3])
-            at += width * (9 * channels + 3)
+            end = at + width * (9 * channels + 3)
+            pieces = vector[at:end].detach().split([9 * channels * width, width, width, width])
+            at = end
             weight = pieces[0].view(width, 3, 3, channels).permute(0, 3, 1, 2)
-            yield weight, pieces[1], pieces[2], pieces[3]
+            weights = weight, pieces[1], pieces[2], pieces[3]
+            for part in weights if leaves else ():
+                part.requires_grad_()
+            found.append(weights)
+        return found
 
 
-def _flat(gradients: list[Tensor]) -> Tensor:
+def _flat(gradients: Sequence[Tensor]) -> Tensor:
     """Gradients as one vector, weights of convolutions in the body's order."""
     stored = (value.permute(TorchBody.order) if value.dim() == 4 else value for value in gradients)
     return torch.cat([value.reshape(-1) for value in stored])
