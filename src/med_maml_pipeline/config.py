@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from med_maml_pipeline.learners.distributed.settings import DistributedSettings
 from med_maml_pipeline.learners.registry import LEARNERS
 from med_maml_pipeline.modalities import MODALITIES
 from med_maml_pipeline.personalisation.settings import PersonalisationSettings
@@ -90,6 +91,7 @@ class Parameters(_Block):
         budgets: What the budgets mean.
         workers: Worker processes for training and adaptation (results do not depend on it).
         state: What unfinished meta-trainings leave to the next run.
+        distributed: Processes that share each meta-training, on this machine or on a cluster.
         identifier_key_file: File with the key of the identifier hashes; made on first use.
         public_data_root: Only ever given with ``--params``: root of the public data in the catalog.
         synthetic_hospital: Size and nature of the embedded hospital.
@@ -105,6 +107,7 @@ class Parameters(_Block):
     budgets: Budgets = Budgets()
     workers: int = Field(default=2, ge=1)
     state: State = State()
+    distributed: DistributedSettings = DistributedSettings()
     identifier_key_file: str = "conf/identifier.key"
     public_data_root: str | None = None
     synthetic_hospital: SyntheticHospitalSettings = SyntheticHospitalSettings()

@@ -52,6 +52,7 @@ def test_a_killed_ray_worker_is_replaced_and_ends_with_the_same_bytes(tmp_path, 
     assert {name: array.tobytes() for name, array in arrays_after.items()} == {
         name: array.tobytes() for name, array in arrays.items()
     }
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert "RAY_AUTH_TOKEN" not in os.environ
     assert set(Path.home().glob(".ray/*")) == home
     attempts = ray_attempts.read_text().splitlines() if ray_attempts.exists() else []

@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["NEUTRAL", "changed_parameters", "parameter_names"]
 
-NEUTRAL = frozenset({"workers", "state"})
+NEUTRAL = frozenset({"workers", "state", "distributed.max_restarts", "distributed.address"})
 """Parameters that change how long a run takes and not what it makes."""
 
 _PREFIX = "params:"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["DistributedSettings"]
 
@@ -26,6 +26,12 @@ class DistributedSettings(BaseModel):
     ranks: int = Field(default=2, ge=1)
     max_restarts: int = Field(default=3, ge=0)
     address: str | None = None
+
+    @model_validator(mode="after")
+    def _address_is_of_ray(self) -> DistributedSettings:
+        if self.address is not None and self.launcher != "ray":
+            raise ValueError("'address' is that of a Ray cluster; set launcher to ray, or leave it out")
+        return self
 
     @property
     def size(self) -> int:

@@ -67,6 +67,7 @@ def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
                     FitReporter(namespace),
                     state_of(settings.state.folder, f"{namespace}.{NODE}"),
                     settings.state.every,
+                    settings.distributed,
                 ),
             )
         )

@@ -26,7 +26,12 @@ def _node(modality: str, lane: str) -> Node:
     namespace = lane_namespace(modality, lane)
     return Node(
         meta_train_lane(modality, lane),
-        {**task_tables(modality), **learning_parameters(), "state": "params:state"},
+        {
+            **task_tables(modality),
+            **learning_parameters(),
+            "state": "params:state",
+            "distributed": "params:distributed",
+        },
         [f"{modality}_{lane}_{name}" for name in ("checkpoints", "history", "selection", "costs")],
         name=NODE,
         namespace=namespace,
