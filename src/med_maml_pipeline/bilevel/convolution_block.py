@@ -7,6 +7,7 @@ by the ReLU stays fixed in a derivative, as it does in PyTorch's own.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -36,9 +37,10 @@ class Block:
 
     groups: int
     eps: float
+    mixing: Tensor | None = None  # [f, f]: from sums per channel to means per group
     x: Tensor = field(init=False)
     normal: Tensor = field(init=False)  # normalised convolution, [n, f, h, w]
-    scale: Tensor = field(init=False)  # 1 / standard deviation, per picture and channel
+    scale: Tensor = field(init=False)  # [n, f]: 1 / standard deviation
     winner: Tensor = field(init=False)  # where each pooled unit comes from, [n, units, f]
     alive: Tensor = field(init=False)  # pooled units above zero
     pooled: Tensor = field(init=False)  # normalised convolution at the winners
@@ -54,62 +56,66 @@ class Block:
         n, width, *sides = y.shape
         self.x = x
         self.normal, _, scale = torch.native_group_norm(
-            y, None, None, n, width, sides[0] * sides[1], self.groups, self.eps
+            y, None, None, n, width, math.prod(sides), self.groups, self.eps
         )
-        self.scale = self._to_channels(scale, width)
+        if self.mixing is None:
+            self.mixing = _mixing(self.groups, math.prod(sides), like=y)
+        self.scale = scale.repeat_interleave(width // self.groups, dim=1)
         units = torch.addcmul(_column(shift), self.normal, _column(gain))
         best, winner = F.max_pool2d(units, 2, return_indices=True)
         self.winner = _rows_of(winner)
         self.pooled = self._at_winners(self.normal)
         self.alive = ~(best <= 0)
-        return best.relu()
+        return best.relu_()
 
     def tangent(self, weights: Weights, direction: Weights, x_dot: Tensor | None) -> Tensor:
         """Derivative of the output along ``direction`` and ``x_dot`` (None: the input stays)."""
         y_dot = _convolved(self.x, direction)
         if x_dot is not None:
-            y_dot = y_dot + F.conv2d(x_dot, weights[0], padding=1)
+            y_dot += F.conv2d(x_dot, weights[0], padding=1)
         self.x_dot = x_dot
-        self.growth = -self.scale * self._mean(_sums(self.normal * y_dot))
-        constant = -self.scale * self._mean(_sums(y_dot))
-        self.normal_dot = torch.addcmul(constant, y_dot, self.scale).addcmul_(self.normal, self.growth)
+        constant, self.growth = -self.scale * self._means(_sums(y_dot), _sums(self.normal * y_dot))
+        self.normal_dot = y_dot.mul_(_column(self.scale)).add_(_column(constant))
+        self.normal_dot.addcmul_(self.normal, _column(self.growth))
         self.pooled_dot = self._at_winners(self.normal_dot)
         gain, gain_dot, shift_dot = _column(weights[2]), _column(direction[2]), _column(direction[3])
-        return (gain_dot * self.pooled + gain * self.pooled_dot + shift_dot) * self.alive
+        return (
+            torch.addcmul(shift_dot, self.pooled, gain_dot).addcmul_(self.pooled_dot, gain).mul_(self.alive)
+        )
 
     def tangent_backward(
         self, weights: Weights, direction: Weights, d_out: Tensor, d_out_dot: Tensor
     ) -> tuple[Tensor | None, Tensor | None, list[Tensor]]:
         """Gradient of the input, its derivative, and the derivatives of the weights' gradients."""
-        gain, gain_dot = _column(weights[2]), _column(direction[2])
+        gain, gain_dot, scale, growth = weights[2], direction[2], self.scale, self.growth
         d_units, d_units_dot = d_out * self.alive, d_out_dot * self.alive
-        d_shift, d_gain = _sums(d_units), _sums(d_units * self.pooled)
-        d_shift_dot = _sums(d_units_dot)
-        d_gain_dot = _sums(torch.addcmul(d_units_dot * self.pooled, d_units, self.pooled_dot))
-        b, c = -self.scale * self._mean(gain * d_shift), -self.scale * self._mean(gain * d_gain)
-        b_dot = self.growth * b - self.scale * self._mean(gain_dot * d_shift + gain * d_shift_dot)
-        c_dot = self.growth * c - self.scale * self._mean(gain_dot * d_gain + gain * d_gain_dot)
-        d_y = self._spread(torch.addcmul(b, self.normal, c), self.scale * gain * d_units)
-        d_y_dot = self._spread(
-            torch.addcmul(b_dot, self.normal, c_dot).addcmul_(self.normal_dot, c),
-            self.scale * ((self.growth * gain + gain_dot) * d_units + gain * d_units_dot),
+        d_shift, d_gain, d_shift_dot = _sums(d_units), _sums(d_units * self.pooled), _sums(d_units_dot)
+        d_gain_dot = _sums((d_units_dot * self.pooled).addcmul_(d_units, self.pooled_dot))
+        b, c, b_dot, c_dot = -scale * self._means(
+            gain * d_shift,
+            gain * d_gain,
+            gain_dot * d_shift + gain * d_shift_dot,
+            gain_dot * d_gain + gain * d_gain_dot,
         )
-        norm = [d_gain_dot.sum(0).flatten(), d_shift_dot.sum(0).flatten()]
+        b_dot, c_dot = _column(b_dot + growth * b), _column(c_dot + growth * c)
+        a, a_dot = _column(scale * gain), _column(scale * (growth * gain + gain_dot))
+        d_y_dot = self._spread(
+            torch.addcmul(b_dot, self.normal, c_dot).addcmul_(self.normal_dot, _column(c)),
+            (a_dot * d_units).addcmul_(a, d_units_dot),
+        )
+        norm = [d_gain_dot.sum(0), d_shift_dot.sum(0)]
         if self.x_dot is None:
             return None, None, [*_adjoint(d_y_dot, self.x, weights[0], inputs=False, weights=True)[1:], *norm]
+        d_y = self._spread(torch.addcmul(_column(b), self.normal, _column(c)), a * d_units)
         d_x, d_weight, _ = _adjoint(d_y, self.x_dot, weights[0], inputs=True, weights=True)
         d_x_dot, d_weight_dot, d_bias_dot = _adjoint(d_y_dot, self.x, weights[0], inputs=True, weights=True)
-        d_x_dot = d_x_dot + _adjoint(d_y, self.x, direction[0], inputs=True, weights=False)[0]
+        d_x_dot += _adjoint(d_y, self.x, direction[0], inputs=True, weights=False)[0]
         return d_x, d_x_dot, [d_weight + d_weight_dot, d_bias_dot, *norm]
 
-    def _to_channels(self, value: Tensor, channels: int) -> Tensor:
-        return value.repeat_interleave(channels // self.groups, dim=1)[:, :, None, None]
-
-    def _mean(self, sums: Tensor) -> Tensor:
-        """Mean over each group of numbers summed per channel ``[n, f, 1, 1]``, given to its channels."""
-        count = self.normal[0].numel() // self.groups
-        grouped = sums.reshape(len(sums), self.groups, -1).sum(2) / count
-        return self._to_channels(grouped, sums.shape[1])
+    def _means(self, *sums: Tensor) -> Tensor:
+        """Means over each group of numbers summed per channel ``[n, f]``, given to its channels; stacked."""
+        assert self.mixing is not None
+        return torch.stack(sums) @ self.mixing
 
     def _at_winners(self, value: Tensor) -> Tensor:
         sides = self.x.shape[2] // 2, self.x.shape[3] // 2
@@ -130,12 +136,18 @@ def _convolved(x: Tensor, weights: Weights) -> Tensor:
     return F.conv2d(x, weights[0], weights[1], padding=1).contiguous(memory_format=torch.channels_last)
 
 
+def _mixing(groups: int, pixels: int, like: Tensor) -> Tensor:
+    size = like.shape[1] // groups
+    return torch.block_diag(*[like.new_ones(size, size)] * groups) / (size * pixels)
+
+
 def _column(value: Tensor) -> Tensor:
-    return value[:, None, None]
+    """Numbers per channel, ready to meet pictures."""
+    return value[..., None, None]
 
 
 def _sums(value: Tensor) -> Tensor:
-    return value.sum((2, 3), keepdim=True)
+    return value.sum((2, 3))
 
 
 def _adjoint(

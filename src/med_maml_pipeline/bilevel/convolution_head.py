@@ -21,7 +21,7 @@ def outputs_of(embedding: Tensor, head: Sequence[Tensor]) -> Tensor:
 class HeadLoss:
     """Gradient of one task's loss with respect to the embeddings and the head.
 
-    These tensors are tiny, so PyTorch differentiates them, and any `TaskLoss` will do.
+    PyTorch differentiates the loss by the outputs, so any `TaskLoss` will do; the rest is a few products.
 
     Args:
         embedding: ``[n, e]``.
@@ -46,28 +46,35 @@ class HeadLoss:
         *,
         twice: bool = False,
     ) -> None:
+        self._embedding, self._head = embedding, head
+        self._outputs = outputs_of(embedding, head).detach().requires_grad_()
         with torch.enable_grad():
-            self._inputs = [value.detach().requires_grad_() for value in (embedding, *head)]
-            value = loss(outputs_of(self._inputs[0], self._inputs[1:]), y, weight)
-            self._gradients = torch.autograd.grad(value, self._inputs, create_graph=twice)
-        self.d_embedding = self._gradients[0].detach()
-        self.d_head = _flat(self._gradients[1:], embedding)
+            value = loss(self._outputs, y, weight)
+            (self._graph,) = torch.autograd.grad(value, self._outputs, create_graph=twice)
+        self._delta = self._graph.detach()
+        self.d_embedding = self._delta @ head[0] if head else self._delta
+        self.d_head = self._flat((self._delta.T @ embedding, self._delta.sum(0)) if head else ())
 
     def along(self, embedding_dot: Tensor, head_dot: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Derivatives of ``d_embedding`` and ``d_head``: the Hessian, symmetric, times the direction."""
-        with torch.enable_grad():
-            # A loss that is linear in the embeddings has a constant gradient, without a graph.
-            curved = [
-                pair
-                for pair in zip(self._gradients, (embedding_dot, *head_dot), strict=True)
-                if pair[0].requires_grad
-            ]
-            if not curved:
-                return torch.zeros_like(self.d_embedding), torch.zeros_like(self.d_head)
-            gradients, dots = zip(*curved, strict=True)
-            found = torch.autograd.grad(gradients, self._inputs, dots, materialize_grads=True)
-        return found[0], _flat(found[1:], embedding_dot)
+        """Derivatives of ``d_embedding`` and ``d_head`` along a direction of embeddings and head."""
+        outputs_dot = outputs_of(embedding_dot, self._head[:1])
+        if head_dot:
+            outputs_dot = outputs_dot + outputs_of(self._embedding, head_dot)
+        delta, delta_dot = self._delta, self._curvature(outputs_dot)
+        if not head_dot:
+            return delta_dot, self._flat(())
+        d_weight = delta_dot.T @ self._embedding + delta.T @ embedding_dot
+        d_embedding = delta_dot @ self._head[0] + delta @ head_dot[0]
+        return d_embedding, self._flat((d_weight, delta_dot.sum(0)))
 
+    def _curvature(self, outputs_dot: Tensor) -> Tensor:
+        """Hessian of the loss by the outputs, which is symmetric, times a direction."""
+        if not self._graph.requires_grad:  # linear in the outputs
+            return torch.zeros_like(outputs_dot)
+        (found,) = torch.autograd.grad(self._graph, self._outputs, outputs_dot, materialize_grads=True)
+        return found
 
-def _flat(values: Sequence[Tensor], like: Tensor) -> Tensor:
-    return torch.cat([value.detach().flatten() for value in values]) if values else like.new_zeros(0)
+    def _flat(self, values: Sequence[Tensor]) -> Tensor:
+        """One vector; as many of the values as the head has parts."""
+        kept = [value.flatten() for value in values[: len(self._head)]]
+        return torch.cat(kept) if kept else self._embedding.new_zeros(0)

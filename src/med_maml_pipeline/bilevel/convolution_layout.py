@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,9 +45,7 @@ class Layout:
     @cached_property
     def body(self) -> int:
         """Numbers before the head."""
-        return sum(
-            torch.Size(shape).numel() for name, shape in self.shapes.items() if not name.startswith("head")
-        )
+        return sum(math.prod(shape) for name, shape in self.shapes.items() if not name.startswith("head"))
 
     def pack(self, values: Mapping[str, Tensor]) -> Tensor:
         """Parameters by name (or anything of their shapes) as one vector."""
@@ -54,7 +53,7 @@ class Layout:
 
     def unpack(self, vector: Tensor) -> Parameters:
         """The vector as parameters by name; views of it where the layout allows."""
-        pieces = vector.split([torch.Size(shape).numel() for shape in self.shapes.values()])
+        pieces = vector.split([math.prod(shape) for shape in self.shapes.values()])
         return {
             name: self._restored(piece, shape)
             for piece, (name, shape) in zip(pieces, self.shapes.items(), strict=True)
@@ -73,20 +72,18 @@ class Layout:
 
     def head(self, vector: Tensor) -> tuple[Tensor, ...]:
         """Weight and bias of the head: views of the vector's end."""
-        return tuple(
-            piece.view(shape)
-            for piece, shape in zip(
-                vector[self.body :].split(self._head_sizes), self._head_shapes, strict=True
-            )
-        )
+        return tuple(vector[at:end].view(shape) for at, end, shape in self._head_parts)
 
     @cached_property
-    def _head_shapes(self) -> list[tuple[int, ...]]:
-        return [shape for name, shape in self.shapes.items() if name.startswith("head")]
-
-    @cached_property
-    def _head_sizes(self) -> list[int]:
-        return [torch.Size(shape).numel() for shape in self._head_shapes]
+    def _head_parts(self) -> list[tuple[int, int, tuple[int, ...]]]:
+        """Start, end and shape of weight and bias."""
+        at, parts = self.body, []
+        for name, shape in self.shapes.items():
+            if name.startswith("head"):
+                end = at + math.prod(shape)
+                parts.append((at, end, shape))
+                at = end
+        return parts
 
     def _stored(self, value: Tensor) -> Tensor:
         return value.permute(self.order) if value.dim() == 4 else value
