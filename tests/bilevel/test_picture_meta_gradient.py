@@ -72,7 +72,7 @@ def test_tasks_one_at_a_time_give_the_gradient_of_the_whole_batch(name, episodes
     network = NETWORKS[name]
     batch, leaves = episodes((3, 1, 16, 16)), parameters(network)
     whole = TypedBatch(TargetType.MULTICLASS, 3, batch)
-    parts = list(whole.tasks())
+    parts = list(whole.chunks(1))
     assert [len(part) for part in parts] == [1, 1, 1]
     assert all(part.n_classes == 3 and part.target_type is TargetType.MULTICLASS for part in parts)
 
@@ -87,7 +87,7 @@ def test_tasks_one_at_a_time_give_the_gradient_of_the_whole_batch(name, episodes
 
 def test_parts_of_a_batch_keep_rows_labels_and_weights(episodes):
     batch = TypedBatch(TargetType.REGRESSION, 0, episodes((2, 5), classes=0))
-    for number, part in enumerate(batch.tasks()):
+    for number, part in enumerate(batch.chunks(1)):
         for whole, own in (
             (batch.episodes.support, part.episodes.support),
             (batch.episodes.query, part.episodes.query),
@@ -96,7 +96,7 @@ def test_parts_of_a_batch_keep_rows_labels_and_weights(episodes):
                 assert torch.equal(getattr(whole, field)[number : number + 1], getattr(own, field))
     total = sum(
         huber(part.episodes.query.x[..., :1], part.episodes.query.y, part.episodes.query.weight).sum()
-        for part in batch.tasks()
+        for part in batch.chunks(1)
     )
     query = batch.episodes.query
     assert torch.allclose(total, huber(query.x[..., :1], query.y, query.weight).sum())

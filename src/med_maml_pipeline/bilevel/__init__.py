@@ -4,6 +4,7 @@ from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
 from med_maml_pipeline.bilevel.engine import Path, adapt, path_for, query_outputs
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, Rates, RatesByStep
 from med_maml_pipeline.bilevel.losses import TaskLoss, cross_entropy, huber
+from med_maml_pipeline.bilevel.memory import TaskChunks
 from med_maml_pipeline.bilevel.reference import inner_loop
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Path",
     "Rates",
     "RatesByStep",
+    "TaskChunks",
     "TaskLoss",
     "adapt",
     "cross_entropy",

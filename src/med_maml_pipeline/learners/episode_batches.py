@@ -32,18 +32,16 @@ class TypedBatch:
     episodes: EpisodeBatch
 
     def __len__(self) -> int:
-        return len(self.episodes.query.y)
+        return len(self.episodes)
 
-    def tasks(self) -> Iterator[TypedBatch]:
-        """Batches of one task each."""
-        for at in range(len(self)):
-            yield self.part(slice(at, at + 1))
-
-    def part(self, which: slice) -> TypedBatch:
+    def part(self, tasks: slice) -> TypedBatch:
         """Some of its tasks."""
-        sets = (self.episodes.support, self.episodes.query)
-        parts = (Labelled(rows.x[which], rows.y[which], rows.weight[which]) for rows in sets)
-        return replace(self, episodes=EpisodeBatch(*parts))
+        return replace(self, episodes=self.episodes[tasks])
+
+    def chunks(self, size: int) -> Iterator[TypedBatch]:
+        """Batches of at most ``size`` tasks, in order."""
+        for episodes in self.episodes.chunks(size):
+            yield replace(self, episodes=episodes)
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ def predictor_by_gradient(
     support: Support,
     encoded: EncodedSupport,
     rates: Rates,
+    loop: InnerLoop,
     *,
-    steps: int,
     views: int = 1,
 ) -> Predictor:
     """Adapts ``parameters`` (trunk and head) and returns the predictor.
@@ -39,7 +39,7 @@ def predictor_by_gradient(
         support: The support set.
         encoded: Its inputs.
         rates: Learning rates.
-        steps: Steps; 0 does nothing.
+        loop: Steps of the descent, momentum, clipping.
         views: 8 averages a picture's scores over its rotations and reflections.
     """
     network = network_of(facts, outputs=1)
@@ -51,7 +51,7 @@ def predictor_by_gradient(
         device=facts["device"],
         dtype=precision_of(facts),
     )
-    adapted = adapt(network, parameters, rows, loss_of(support.target_type), rates, InnerLoop(steps))
+    adapted = adapt(network, parameters, rows, loss_of(support.target_type), rates, loop)
 
     def predict(x: FloatArray) -> FloatArray:
         outputs = evaluate(network, adapted, encoded.transform(x), image=facts["image"], views=views)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from torch import Tensor
 
-from med_maml_pipeline.bilevel import InnerLoop, query_outputs
+from med_maml_pipeline.bilevel import InnerLoop, TaskChunks, query_outputs
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch, balance, batches, loss_of
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
@@ -39,6 +40,8 @@ class MamlTraining:
         hidden: Widths of the hidden layers.
         inner_lr: Inner rate, in units of the inverse curvature of each layer (see `initial_log_rates`).
         inner_steps: Inner steps.
+        inner_momentum: Momentum of the inner loop.
+        inner_clip: Largest norm of a task's gradient in an inner step; 0 lets any pass.
         learn_inner_lr: Learn one rate per layer along with the parameters.
         outer_lr: Rate of AdamW.
         weight_decay: Of AdamW.
@@ -50,6 +53,7 @@ class MamlTraining:
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
         filters: Its (first) number of channels.
         augment: Turn, mirror, move and recolour pictures during training.
+        memory_mib: Memory for the graphs of a meta-update, in MiB; tasks are taken as many at once as fit.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -60,10 +64,12 @@ class MamlTraining:
     hidden: tuple[int, ...] = (128, 64)
     inner_lr: float = 0.5
     inner_steps: int = 3
+    inner_momentum: float = 0.0
+    inner_clip: float = 0.0
     learn_inner_lr: bool = True
     outer_lr: float = 3e-3
     weight_decay: float = 0.01
-    warmup: float = 0.0
+    warmup: float = 0.05
     validate_every: int = 0
     patience: int = 5
     balanced: bool = False
@@ -71,7 +77,13 @@ class MamlTraining:
     backbone: str = "conv4"
     filters: int = 32
     augment: bool = True
+    memory_mib: float = 1024.0
     device: str = "cpu"
+
+    @property
+    def inner_loop(self) -> InnerLoop:
+        """The inner loop of meta-training."""
+        return InnerLoop(self.inner_steps, self.inner_momentum, self.inner_clip or None)
 
 
 @dataclass(frozen=True)
@@ -156,6 +168,7 @@ class Maml:
             for name, value in logs.items()
         }
         learned = {**parameters, **(log_rates if options.learn_inner_lr else {})}
+        meta_loss = _MetaLoss(network, heads, parameters, log_rates, options)
 
         def losses_at(step: int) -> Iterator[Tensor]:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
@@ -164,9 +177,7 @@ class Maml:
                 batch = perturbed(drawn_batch).part(monitor.world.own)
                 if not len(batch):
                     continue
-                # The second-order graph of a convolutional network is large: one task at a time.
-                for part in [batch] if inputs.image is None else batch.tasks():
-                    losses = _query_losses(network, heads, parameters, log_rates, part, options)
+                for losses in meta_loss.of_chunks(batch):
                     yield losses.sum() / len(drawn)
 
         def checkpoint() -> Checkpoint:
@@ -192,7 +203,7 @@ class Maml:
             support,
             encode_for_network(checkpoint, support),
             rates_from_logs(logs, options.adapt_lr_scale),
-            steps=options.adapt_steps,
+            InnerLoop(options.adapt_steps, facts["inner_momentum"], facts["inner_clip"] or None),
             views=options.views,
         )
 
@@ -201,21 +212,37 @@ def _trunk(parameters: Mapping[str, Tensor], network: Network) -> dict[str, Tens
     return {name: v for name, v in parameters.items() if not name.startswith(f"{network.head_path}.")}
 
 
-def _query_losses(
-    network: Network,
-    heads: Heads,
-    parameters: Mapping[str, Tensor],
-    log_rates: Mapping[str, Tensor],
-    batch: TypedBatch,
-    options: MamlTraining,
-) -> Tensor:
-    """Loss ``[t]`` on the queries after the inner loop."""
-    loss = loss_of(batch.target_type)
-    start = heads.attach(parameters, batch.target_type, batch.n_classes)
-    outputs = query_outputs(
-        network, start, batch.episodes, loss, rates_from_logs(log_rates), InnerLoop(options.inner_steps)
-    )
-    query = batch.episodes.query
-    if options.balanced and batch.target_type is not TargetType.REGRESSION:
-        query = balance(query, batch.n_classes)
-    return loss(outputs, query.y, query.weight)
+@dataclass(frozen=True)
+class _MetaLoss:
+    """Loss on the queries after the inner loop, as a function of the meta-learned tensors."""
+
+    network: Network
+    heads: Heads
+    parameters: Mapping[str, Tensor]
+    log_rates: Mapping[str, Tensor]
+    options: MamlTraining
+
+    def of_chunks(self, batch: TypedBatch) -> Iterator[Tensor]:
+        """Losses ``[t]`` of as many tasks at a time as fit the memory budget."""
+        loss, loop, chunks = loss_of(batch.target_type), self.options.inner_loop, self.chunks
+        path, size = chunks.plan(self.network, self._start(batch), batch.episodes, loss, self._rates(), loop)
+        for part in batch.chunks(size):
+            episodes = part.episodes
+            outputs = query_outputs(
+                self.network, self._start(part), episodes, loss, self._rates(), loop, path=path
+            )
+            query = episodes.query
+            if self.options.balanced and batch.target_type is not TargetType.REGRESSION:
+                query = balance(query, batch.n_classes)
+            yield loss(outputs, query.y, query.weight)
+
+    @cached_property
+    def chunks(self) -> TaskChunks:
+        """How the meta-batches are divided."""
+        return TaskChunks(self.options.memory_mib)
+
+    def _start(self, batch: TypedBatch) -> dict[str, Tensor]:
+        return self.heads.attach(self.parameters, batch.target_type, batch.n_classes)
+
+    def _rates(self) -> dict[str, Tensor]:
+        return rates_from_logs(self.log_rates)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from med_maml_pipeline.bilevel import InnerLoop
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
 from med_maml_pipeline.learners.inputs import EncodedSupport
@@ -148,6 +149,6 @@ class FineTune(Pretrained):
             support,
             encode_for_network(checkpoint, support),
             rates_from_logs(logs),
-            steps=options.adapt_steps,
+            InnerLoop(options.adapt_steps),
             views=options.views,
         )
