@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def test_a_killed_ray_worker_is_replaced_and_ends_with_the_same_bytes(tmp_path, 
     assert set(Path.home().glob(".ray/*")) == home
     attempts = ray_attempts.read_text().splitlines() if ray_attempts.exists() else []
     assert set(attempts) <= METADATA
+
+
+@needs_ray
+def test_an_address_where_no_cluster_listens_is_named_at_once(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    settings = RAY.model_copy(update={"address": address})
+    with pytest.raises(LaunchError, match=f"no Ray cluster answers at distributed.address '{address}'"):
+        run_on_ranks(train, None, settings, device="cpu", folder=tmp_path)
 
 
 def test_without_ray_the_error_names_what_to_install(tmp_path, monkeypatch):

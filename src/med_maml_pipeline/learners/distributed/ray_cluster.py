@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ __all__ = ["run_on_ray"]
 Item = TypeVar("Item")
 
 _PASSWORD = secrets.token_hex(32)  # of this process' own clusters; Ray remembers the first it sees
+_PATIENCE = 10.0  # seconds
 
 
 def run_on_ray(
@@ -90,13 +92,14 @@ def _cluster(ray: Any, settings: DistributedSettings) -> Iterator[None]:
         return
     here: dict[str, Any] = {"num_cpus": max(settings.ranks, os.cpu_count() or 1), "include_dashboard": False}
     try:
+        _knock(settings.address)
         ray.init(
             address=settings.address or "local",
             log_to_driver=False,
             logging_level="warning",
             **(here if settings.address is None else {}),
         )
-    except ConnectionError as refused:
+    except OSError as refused:
         raise LaunchError(
             f"no Ray cluster answers at distributed.address '{settings.address}'; start one with "
             "`ray start --head`, or leave the address out to use this machine"
@@ -105,6 +108,13 @@ def _cluster(ray: Any, settings: DistributedSettings) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raises OSError where nobody listens at ``host:port``: Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=_PATIENCE).close()
 
 
 @contextmanager
