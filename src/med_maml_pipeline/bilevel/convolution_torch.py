@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar
 
 import torch
@@ -32,6 +33,7 @@ class TorchBody:
     def __init__(self, network: Conv4, width: int) -> None:
         norm = network.get_submodule("body.0.1")
         assert isinstance(norm, nn.GroupNorm)
+        _keep_freed_memory()
         self._shape, self._width = network.shape, width
         self._groups, self._eps = norm.num_groups, norm.eps
         self._blocks = [Block(self._groups, self._eps) for _ in range(BLOCKS)]
@@ -126,6 +128,16 @@ class TorchBody:
                 part.requires_grad_()
             found.append(weights)
         return found
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Has the allocator keep up to 32 MiB of freed memory: getting pages anew takes a tenth of the time.
+
+    glibc raises its limits to the size of a block that is given back (twice that, for what it keeps; see
+    ``M_MMAP_THRESHOLD`` in mallopt(3)). The block itself is never touched; other allocators do not mind.
+    """
+    torch.empty(16 << 20, dtype=torch.uint8)
 
 
 def _flat(gradients: Sequence[Tensor]) -> Tensor:
