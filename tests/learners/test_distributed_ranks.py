@@ -30,6 +30,7 @@ torch.set_num_threads(1)
 _WITHOUT_EFFECT = "network.heads.multiclass"
 TWO = DistributedSettings(launcher="elastic", ranks=2, max_restarts=0)
 MAML = {"steps": 6, "hidden": (8, 8), "inner_steps": 2}
+ODD = {**MAML, "meta_batch": 5}
 
 
 def _on_two(work, item, folder: Path, settings: DistributedSettings = TWO) -> None:
@@ -96,12 +97,18 @@ def test_other_learners_are_the_same_on_two_ranks(tmp_path, learner, settings, s
     assert _alike(one, two) < 1e-5
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """What two ranks leave that nobody kills."""
+    folder = tmp_path_factory.mktemp("whole") / "training"
+    _on_two(train, Training("maml", small_problem(), ODD, folder), folder)
+    return folder
+
+
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_is_replaced_and_ends_with_the_same_bytes(tmp_path, rank):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    settings = {**MAML, "meta_batch": 5}
-    _on_two(train, Training("maml", small_problem(), settings, whole), tmp_path)
-    training = Training("maml", small_problem(), settings, broken, killed=(rank, 3))
+def test_a_killed_process_is_replaced_and_ends_with_the_same_bytes(tmp_path, whole, rank):
+    broken = tmp_path / "broken"
+    training = Training("maml", small_problem(), ODD, broken, killed=(rank, 3))
     _on_two(train, training, tmp_path, TWO.model_copy(update={"max_restarts": 1}))
     assert (broken / "killed").exists()
     arrays, facts = result(whole)
