@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from med_maml_pipeline.bilevel import checkpointed, constant_input, convolution, reference
+from med_maml_pipeline.bilevel import checkpointed, constant_input, convolution, reference, vmapped
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, RatesByStep
 from med_maml_pipeline.bilevel.losses import TaskLoss
 from med_maml_pipeline.networks.conv import Conv4
 from med_maml_pipeline.networks.mlp import MLP
 
-__all__ = ["Path", "adapt", "path_for", "query_outputs"]
+__all__ = ["Path", "adapt", "path_for", "query_losses", "query_outputs"]
 
 
 class Path(StrEnum):
@@ -29,23 +29,44 @@ class Path(StrEnum):
         CHECKPOINTED: The same with one step's graph in memory at a time.
         CONSTANT_INPUT: Perceptrons without per-task copies of their first layer.
         CONVOLUTION: `Conv4` on the CPU, its second derivatives written out by hand.
+        VMAPPED: Any other network on a GPU, all tasks as one program. It gives losses with their gradients;
+            outputs alone, and adaptation, go the reference's way.
     """
 
     REFERENCE = "reference"
     CHECKPOINTED = "checkpointed"
     CONSTANT_INPUT = "constant_input"
     CONVOLUTION = "convolution"
+    VMAPPED = "vmapped"
 
 
 def path_for(
     network: nn.Module, parameters: Mapping[str, Tensor], rates: RatesByStep, loop: InnerLoop, x: Tensor
 ) -> Path:
-    """The path that `query_outputs` and `adapt` take of their own accord for inputs ``x``."""
+    """The path that `query_losses`, `query_outputs` and `adapt` take of their own accord for inputs ``x``."""
     if constant_input.applies(network, rates, loop):
         return Path.CONSTANT_INPUT
     if convolution.applies(network, parameters, loop, x):
         return Path.CONVOLUTION
-    return Path.REFERENCE
+    return Path.VMAPPED if x.is_cuda else Path.REFERENCE
+
+
+def query_losses(
+    network: nn.Module,
+    parameters: Mapping[str, Tensor],
+    batch: EpisodeBatch,
+    loss: TaskLoss,
+    rates: RatesByStep,
+    loop: InnerLoop,
+    *,
+    path: Path | None = None,
+) -> Tensor:
+    """Losses ``[t]`` on the queries of ``t`` tasks after their inner loops; as `query_outputs`."""
+    path = path or path_for(network, parameters, rates, loop, batch.support.x)
+    if path is Path.VMAPPED:
+        return vmapped.query_losses(network, parameters, batch, loss, rates, loop)
+    outputs = query_outputs(network, parameters, batch, loss, rates, loop, path=path)
+    return loss(outputs, batch.query.y, batch.query.weight)
 
 
 def query_outputs(

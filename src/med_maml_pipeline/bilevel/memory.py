@@ -45,6 +45,8 @@ def graph_bytes(
     state = sum(value.numel() * value.element_size() for value in parameters.values())
     if path is Path.CONVOLUTION:  # keeps the parameters of every step
         return state * (loop.steps + 1)
+    if path is Path.VMAPPED:  # a task's graph is that of the plain loop
+        path = Path.REFERENCE
     if path is Path.CHECKPOINTED:  # keeps them too, and builds one step's graph at a time
         one = graph_bytes(
             network, parameters, batch, loss, rates, replace(loop, steps=min(loop.steps, 1)), Path.REFERENCE
@@ -106,7 +108,7 @@ class TaskChunks:
         if key not in self._known:
             path = path_for(network, parameters, rates, loop, batch.support.x)
             size = graph_bytes(network, parameters, batch, loss, rates, loop, path)
-            if size > self.budget_mib * _MIB and path is Path.REFERENCE:
+            if size > self.budget_mib * _MIB and path in (Path.REFERENCE, Path.VMAPPED):
                 path = Path.CHECKPOINTED
                 size = graph_bytes(network, parameters, batch, loss, rates, loop, path)
             self._known[key] = path, max(int(self.budget_mib * _MIB / max(size, 1)), 1)

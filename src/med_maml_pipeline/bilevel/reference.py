@@ -17,7 +17,7 @@ from med_maml_pipeline.bilevel.inner import (
     rates_at,
 )
 
-__all__ = ["SupportLoss", "inner_loop", "inner_step"]
+__all__ = ["SupportLoss", "inner_loop", "inner_step", "moved"]
 
 SupportLoss = Callable[[Parameters], Tensor]
 """Support loss of one task as a function of all parameters."""
@@ -64,11 +64,23 @@ def inner_step(
     found = torch.autograd.grad(
         loss(parameters), tuple(parameters.values()), create_graph=not loop.first_order
     )
+    return moved(parameters, dict(zip(parameters, found, strict=True)), velocity, rates, loop)
+
+
+def moved(
+    parameters: Parameters,
+    gradients: Parameters,
+    velocity: Parameters | None,
+    rates: Rates,
+    loop: InnerLoop,
+) -> tuple[Parameters, Parameters | None]:
+    """Where a step along ``gradients`` leads, clipped and with momentum; else as `inner_step`."""
+    direction = gradients
     if loop.clip is not None:
-        squares = torch.stack([gradient.square().sum() for gradient in found]).sum()
-        found = tuple(clip_factor(squares, loop.clip) * gradient for gradient in found)
-    direction = dict(zip(parameters, found, strict=True))
+        squares = torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum()
+        factor = clip_factor(squares, loop.clip)
+        direction = {name: factor * gradient for name, gradient in gradients.items()}
     if velocity is not None:
         direction = {name: loop.momentum * velocity[name] + value for name, value in direction.items()}
-    moved = {name: value - rate_of(rates, name) * direction[name] for name, value in parameters.items()}
-    return moved, direction if loop.momentum else None
+    led = {name: value - rate_of(rates, name) * direction[name] for name, value in parameters.items()}
+    return led, direction if loop.momentum else None
