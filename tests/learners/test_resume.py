@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+import multiprocessing
 import random
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -23,44 +24,56 @@ torch.set_num_threads(1)
 SCRIPT = Path(__file__).with_name("resumed_training.py")
 KILLS = {"maml": 10, "linear_probe": 10}
 
-
-def _killed_until_done(name: str, folder: Path, kills: int) -> list[int]:
-    """Kills the training at random moments, then lets it end; the updates that each kill found done."""
-    draw, found = random.Random(name), []
-    command = [sys.executable, str(SCRIPT), name, str(folder / "state"), str(folder / "result")]
-    while not (folder / "result").exists():
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            if len(found) < kills:
-                for _ in range(draw.randint(1, 12)):
-                    last = int(process.stdout.readline())
-                time.sleep(draw.uniform(0, 0.03))  # anywhere in an update, a look or a save
-                process.kill()
-                assert process.wait() == -signal.SIGKILL
-                found.append(last)
-            else:
-                process.stdout.read()
-                assert process.wait() == 0
-    return found
+PROCESSES = multiprocessing.get_context("fork")  # processes of their own, that need not load torch anew
 
 
-def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    folders = {name: tmp_path / name for name in KILLS}
-    for folder in folders.values():
-        folder.mkdir()
-    with ThreadPoolExecutor(2) as pool:
-        running = {n: pool.submit(_killed_until_done, n, folders[n], kills) for n, kills in KILLS.items()}
-        found = {name: future.result() for name, future in running.items()}
-    for name, folder in folders.items():
-        assert len(found[name]) == KILLS[name]
-        assert all(0 < done < STEPS for done in found[name])  # every kill hit a running training
-        assert found[name] == sorted(found[name])
-        assert found[name][-1] > found[name][0] + 12  # and what they had done was not done again
-        assert (folder / "result").read_bytes() == as_bytes(train(name, None)), name
+def _train_and_tell(name: str, state: Path, told: Connection) -> None:
+    torch.set_num_threads(1)
+    train(name, StateFile(state, every=0), lambda done, total, figures: told.send(done))
+
+
+def _killed(name: str, state: Path, draw: random.Random) -> int:
+    """Kills a training at a random moment; the updates that it had told of."""
+    here, there = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_train_and_tell, args=(name, state, there))
+    process.start()
+    there.close()
+    for _ in range(draw.randint(1, 12)):
+        last = here.recv()
+    time.sleep(draw.uniform(0, 0.03))  # anywhere in an update, a look or a save
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    return int(last)
+
+
+@pytest.mark.parametrize("name", KILLS)
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(name: str, tmp_path: Path) -> None:
+    state, result, draw = tmp_path / "state", tmp_path / "result", random.Random(name)
+    found = [_killed(name, state, draw) for _ in range(KILLS[name])]
+    assert all(0 < done < STEPS for done in found)  # every kill hit a running training
+    assert found == sorted(found)
+    assert found[-1] > found[0] + 12  # and what they had done was not done again
+    command = [sys.executable, str(SCRIPT), name, str(state), str(result)]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert found[-1] <= int(ended.stdout.split()[0]) <= STEPS  # a fresh interpreter goes on from there
+    assert result.read_bytes() == as_bytes(train(name, None))
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Both save to one file and may take up each other's state; both end alike."""
+    results = [tmp_path / "one", tmp_path / "other"]
+    command = [sys.executable, str(SCRIPT), "protonet", str(tmp_path / "state")]
+    processes = [subprocess.Popen([*command, str(result)], stdout=subprocess.DEVNULL) for result in results]
+    assert [process.wait() for process in processes] == [0, 0]
+    alone = as_bytes(train("protonet", None))
+    assert [result.read_bytes() == alone for result in results] == [True, True]
+    assert [path.name for path in tmp_path.iterdir() if "partial" in path.name] == []
 
 
 @pytest.mark.parametrize("name", ["maml", "protonet", "prior", "fine_tune"])
 def test_saving_and_going_on_change_nothing(name: str, tmp_path: Path) -> None:
-    """BrokenError off in the middle of a record of the curve, and once more when all is done."""
+    """Broken off in the middle of a record of the curve, and once more when all is done."""
 
     class BrokenError(Exception):
         pass

@@ -58,7 +58,7 @@ class Pretraining:
     hidden: tuple[int, ...] = (128, 64)
     learning_rate: float = 1e-3
     weight_decay: float = 0.3
-    warmup: float = 0.0
+    warmup: float = 0.05
     validate_every: int = 0
     patience: int = 5
     input_dropout: float = 0.3

@@ -51,7 +51,7 @@ class PriorTraining:
     hidden: tuple[int, ...] = (64,)
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
-    warmup: float = 0.0
+    warmup: float = 0.05
     validate_every: int = 0
     patience: int = 5
     backbone: str = "conv4"

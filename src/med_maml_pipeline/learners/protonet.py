@@ -73,7 +73,7 @@ class ProtoNetTraining:
     embedding: int = 64
     outer_lr: float = 3e-3
     weight_decay: float = 0.01
-    warmup: float = 0.0
+    warmup: float = 0.05
     validate_every: int = 0
     patience: int = 5
     input_dropout: float = 0.3
