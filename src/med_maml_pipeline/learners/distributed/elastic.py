@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -34,20 +35,9 @@ def run_elastic(
         LaunchError: processes failed more than ``max_restarts`` times.
         KeyboardInterrupt: on Ctrl-C or SIGTERM.
     """
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=settings.ranks,
-        run_id=uuid.uuid4().hex,
-        rdzv_backend="c10d",
-        rdzv_endpoint="127.0.0.1:0",
-        local_addr="127.0.0.1",
-        max_restarts=settings.max_restarts,
-        logs_specs=DefaultLogsSpecs(),
-    )
     try:
-        with _own_signals():
-            elastic_launch(config, _on_rank)(work, item, device)
+        with _own_signals(), tempfile.TemporaryDirectory(prefix="elastic-") as logs:
+            elastic_launch(_config(settings, logs), _on_rank)(work, item, device)
     except ChildFailedError as failure:
         raise LaunchError(
             f"meta-training on {settings.ranks} processes failed more than {settings.max_restarts} times "
@@ -56,6 +46,20 @@ def run_elastic(
         ) from failure
     except SignalException:
         raise KeyboardInterrupt from None
+
+
+def _config(settings: DistributedSettings, logs: str) -> LaunchConfig:
+    return LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=settings.ranks,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0",
+        local_addr="127.0.0.1",
+        max_restarts=settings.max_restarts,
+        logs_specs=DefaultLogsSpecs(log_dir=logs),
+    )
 
 
 def _on_rank(work: Callable[[Item], object], item: Item, device: str) -> None:
