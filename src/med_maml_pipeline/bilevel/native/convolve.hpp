@@ -2,7 +2,7 @@
 //
 // Pictures lie as [row][column][channel] with a border of one zero pixel, so there are no edges to look after,
 // and the three columns under a kernel's row are 3 * ci neighbouring numbers. Weights lie as [3][3 * ci][co].
-// A strip of pixels times 32 channels (in float) is held in registers while all products are added up.
+// A strip of pixels times two vectors of channels is held in registers while all products are added up.
 #pragma once
 #include <array>
 #include <utility>
@@ -23,8 +23,6 @@ struct Map {
     Index h, w, ci, co;
     Index row() const { return (w + 2) * ci; }
 };
-
-constexpr int longest = 12;  // pixels of a strip: 24 accumulators, 2 weights and a factor in 32 registers
 
 // N vectors of channels, R rows and C columns of pixels; CI is the number of input channels, 0: map.ci.
 template <class T, int N, int R, int C, int CI>
