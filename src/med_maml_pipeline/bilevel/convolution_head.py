@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from med_maml_pipeline.bilevel.losses import TaskLoss
+from med_maml_pipeline.bilevel.losses import TaskLoss, cross_entropy
 
 __all__ = ["HeadLoss", "outputs_of"]
 
@@ -18,10 +18,39 @@ def outputs_of(embedding: Tensor, head: Sequence[Tensor]) -> Tensor:
     return F.linear(embedding, *head) if head else embedding
 
 
+class _CrossEntropy:
+    """Gradient of `cross_entropy` by the outputs, in closed form: several times faster on small sets."""
+
+    def __init__(self, outputs: Tensor, y: Tensor, weight: Tensor) -> None:
+        self._chances, self._weight = outputs.softmax(1), weight[:, None]
+        wanted = torch.zeros_like(outputs).scatter_(1, y[:, None], 1.0)
+        self.delta = (self._chances - wanted) * self._weight
+
+    def along(self, outputs_dot: Tensor) -> Tensor:
+        part = self._chances * outputs_dot
+        return torch.addcmul(part, self._chances, part.sum(1, keepdim=True), value=-1.0).mul_(self._weight)
+
+
+class _AnyLoss:
+    """Gradient of a loss by the outputs, differentiated by PyTorch."""
+
+    def __init__(self, loss: TaskLoss, outputs: Tensor, y: Tensor, weight: Tensor, *, twice: bool) -> None:
+        self._outputs = outputs.detach().requires_grad_()
+        with torch.enable_grad():
+            value = loss(self._outputs, y, weight)
+            (self._graph,) = torch.autograd.grad(value, self._outputs, create_graph=twice)
+        self.delta = self._graph.detach()
+
+    def along(self, outputs_dot: Tensor) -> Tensor:
+        if not self._graph.requires_grad:  # linear in the outputs
+            return torch.zeros_like(outputs_dot)
+        # The Hessian is symmetric.
+        (found,) = torch.autograd.grad(self._graph, self._outputs, outputs_dot, materialize_grads=True)
+        return found
+
+
 class HeadLoss:
     """Gradient of one task's loss with respect to the embeddings and the head.
-
-    PyTorch differentiates the loss by the outputs, so any `TaskLoss` will do; the rest is a few products.
 
     Args:
         embedding: ``[n, e]``.
@@ -47,32 +76,27 @@ class HeadLoss:
         twice: bool = False,
     ) -> None:
         self._embedding, self._head = embedding, head
-        self._outputs = outputs_of(embedding, head).detach().requires_grad_()
-        with torch.enable_grad():
-            value = loss(self._outputs, y, weight)
-            (self._graph,) = torch.autograd.grad(value, self._outputs, create_graph=twice)
-        self._delta = self._graph.detach()
-        self.d_embedding = self._delta @ head[0] if head else self._delta
-        self.d_head = self._flat((self._delta.T @ embedding, self._delta.sum(0)) if head else ())
+        outputs = outputs_of(embedding, head)
+        self._loss = (
+            _CrossEntropy(outputs, y, weight)
+            if loss is cross_entropy
+            else _AnyLoss(loss, outputs, y, weight, twice=twice)
+        )
+        delta = self._loss.delta
+        self.d_embedding = delta @ head[0] if head else delta
+        self.d_head = self._flat((delta.T @ embedding, delta.sum(0)) if head else ())
 
     def along(self, embedding_dot: Tensor, head_dot: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Derivatives of ``d_embedding`` and ``d_head`` along a direction of embeddings and head."""
         outputs_dot = outputs_of(embedding_dot, self._head[:1])
         if head_dot:
             outputs_dot = outputs_dot + outputs_of(self._embedding, head_dot)
-        delta, delta_dot = self._delta, self._curvature(outputs_dot)
+        delta, delta_dot = self._loss.delta, self._loss.along(outputs_dot)
         if not head_dot:
             return delta_dot, self._flat(())
         d_weight = delta_dot.T @ self._embedding + delta.T @ embedding_dot
         d_embedding = delta_dot @ self._head[0] + delta @ head_dot[0]
         return d_embedding, self._flat((d_weight, delta_dot.sum(0)))
-
-    def _curvature(self, outputs_dot: Tensor) -> Tensor:
-        """Hessian of the loss by the outputs, which is symmetric, times a direction."""
-        if not self._graph.requires_grad:  # linear in the outputs
-            return torch.zeros_like(outputs_dot)
-        (found,) = torch.autograd.grad(self._graph, self._outputs, outputs_dot, materialize_grads=True)
-        return found
 
     def _flat(self, values: Sequence[Tensor]) -> Tensor:
         """One vector; as many of the values as the head has parts."""
