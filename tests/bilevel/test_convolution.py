@@ -292,8 +292,8 @@ def test_second_derivatives_of_the_meta_gradient_are_refused():
         found[0].sum().backward()
 
 
-@needs_native
-def test_results_do_not_depend_on_the_number_of_threads():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_results_do_not_depend_on_the_number_of_threads(backend):
     shape = (1, 28, 28)
     network, batch = Conv4(shape, 16, 3), _batch(shape, tasks=5)
     parameters, (rates, learned) = _leaves(network), _rates("layer")
@@ -302,9 +302,11 @@ def test_results_do_not_depend_on_the_number_of_threads():
         torch.set_num_threads(threads)
         try:
             outputs = convolution.query_outputs(
-                network, parameters, batch, cross_entropy, rates, InnerLoop(2), backend="native"
+                network, parameters, batch, cross_entropy, rates, InnerLoop(2), backend=backend
             )
-            return _gradients(outputs, batch, cross_entropy, [*parameters.values(), *learned])
+            found = _gradients(outputs, batch, cross_entropy, [*parameters.values(), *learned])
+            assert torch.get_num_threads() == threads
+            return found
         finally:
             torch.set_num_threads(1)
 

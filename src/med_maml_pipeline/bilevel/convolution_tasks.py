@@ -105,7 +105,7 @@ class TaskGradients:
 
     def _map(self, function: Callable[..., _T], items: Iterable[object]) -> list[_T]:
         """``function(body, item)`` for every item, in order."""
-        threads = torch.get_num_threads() if self.layout.order == NativeBody.order else 1
+        threads = torch.get_num_threads()
         if threads == 1 or len(self._tasks) == 1:
             with torch.no_grad():
                 body = self._make_body()
@@ -122,8 +122,12 @@ class TaskGradients:
             finally:
                 bodies.put(body)
 
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(with_a_body, items))
+        try:
+            # One task per thread; PyTorch's own threads within each would only stand in each other's way.
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                return list(pool.map(with_a_body, items))
+        finally:
+            torch.set_num_threads(threads)  # the number for threads to come, which the workers changed
 
 
 def _total(values: Iterable[Tensor]) -> Tensor:
