@@ -112,7 +112,6 @@ class _QueryOutputs(torch.autograd.Function):
     def forward(ctx: torch.autograd.function.FunctionCtx, work: TaskGradients, *tensors: Tensor) -> Tensor:
         n = len(work.layout.shapes)
         ctx.work = work  # type: ignore[attr-defined]
-        ctx.save_for_backward(*tensors)
         needs = any(ctx.needs_input_grad[1 + n :])  # type: ignore[attr-defined]
         start = work.layout.pack(dict(zip(work.layout.shapes, tensors[:n], strict=True)))
         return work.outputs(start, keep_gradients=needs)

@@ -106,12 +106,13 @@ class TaskGradients:
     def _map(self, function: Callable[..., _T], items: Iterable[object]) -> list[_T]:
         """``function(body, item)`` for every item, in order."""
         threads = torch.get_num_threads()
-        if threads == 1 or len(self._tasks) == 1:
+        workers = min(threads, len(self._tasks))
+        if workers == 1:
             with torch.no_grad():
                 body = self._make_body()
                 return [function(body, item) for item in items]
         bodies: SimpleQueue[Body] = SimpleQueue()
-        for _ in range(threads):
+        for _ in range(workers):
             bodies.put(self._make_body())
 
         def with_a_body(item: object) -> _T:
@@ -124,7 +125,7 @@ class TaskGradients:
 
         try:
             # One task per thread; PyTorch's own threads within each would only stand in each other's way.
-            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 return list(pool.map(with_a_body, items))
         finally:
             torch.set_num_threads(threads)  # the number for threads to come, which the workers changed
