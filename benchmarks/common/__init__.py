@@ -1,0 +1,1 @@
+"""What the engine's benchmarks share: workloads, contestants, processes, statistics, tables and pictures."""

@@ -1,0 +1,127 @@
+"""Everybody who computes the meta-gradient: the engine's paths, the plain loop, TorchOpt and higher.
+
+All but the engine's whole-batch paths differentiate one task after another and add up, which takes the least
+memory and no more time: each peer is called as its best user would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import higher
+import torch
+import torchopt
+from torch import Tensor
+
+from common.workloads import Problem, Workload
+from med_maml_pipeline.bilevel import Path, convolution, cross_entropy, query_outputs
+
+__all__ = ["CONTESTANTS", "LABELS", "OURS", "PEERS", "contestants_of", "gradients"]
+
+Contestant = Callable[[Problem], Mapping[str, Tensor]]
+"""Computes the summed meta-gradient, by the parameters' names."""
+
+
+def _engine(problem: Problem, *, path: Path | None = None, chunk: int | None = None) -> Mapping[str, Tensor]:
+    """The engine, a chunk of tasks after the other (None: all at once)."""
+    work = problem.workload
+    for part in problem.batch.chunks(chunk or len(problem.batch)):
+        outputs = query_outputs(
+            problem.network, problem.leaves, part, cross_entropy, work.rate, work.loop, path=path
+        )
+        cross_entropy(outputs, part.query.y, part.query.weight).sum().backward()
+    return _taken(problem.leaves)
+
+
+def _convolution(problem: Problem, *, backend: convolution.Backend) -> Mapping[str, Tensor]:
+    """The engine's path for Conv-4 by a named backend."""
+    work, batch = problem.workload, problem.batch
+    outputs = convolution.query_outputs(
+        problem.network,  # type: ignore[arg-type]
+        problem.leaves,
+        batch,
+        cross_entropy,
+        work.rate,
+        work.loop,
+        backend=backend,
+    )
+    cross_entropy(outputs, batch.query.y, batch.query.weight).sum().backward()
+    return _taken(problem.leaves)
+
+
+def _torchopt(problem: Problem) -> Mapping[str, Tensor]:
+    """TorchOpt's differentiable optimiser (Ren et al. 2023)."""
+    module, work = problem.module, problem.workload
+    leaves = dict(module.named_parameters())
+    before = torchopt.extract_state_dict(module, by="reference")
+    optimiser = torchopt.MetaSGD(module, lr=work.rate)
+    fresh = torchopt.extract_state_dict(optimiser, by="reference")
+    for task in problem.batch.chunks(1):
+        for _ in range(work.steps):
+            optimiser.step(
+                cross_entropy(module(task.support.x[0]), task.support.y[0], task.support.weight[0])
+            )
+        cross_entropy(module(task.query.x[0]), task.query.y[0], task.query.weight[0]).backward()
+        torchopt.recover_state_dict(module, before)
+        torchopt.recover_state_dict(optimiser, fresh)
+    return _taken(leaves)
+
+
+def _higher(problem: Problem) -> Mapping[str, Tensor]:
+    """higher's monkey-patched module and optimiser (Grefenstette et al. 2019)."""
+    module, work = problem.module, problem.workload
+    for task in problem.batch.chunks(1):
+        optimiser = torch.optim.SGD(module.parameters(), lr=work.rate)
+        with higher.innerloop_ctx(module, optimiser, copy_initial_weights=False, track_higher_grads=True) as (
+            patched,
+            differentiable,
+        ):
+            for _ in range(work.steps):
+                outputs = patched(task.support.x[0])
+                differentiable.step(cross_entropy(outputs, task.support.y[0], task.support.weight[0]))
+            cross_entropy(patched(task.query.x[0]), task.query.y[0], task.query.weight[0]).backward()
+    return _taken(dict(module.named_parameters()))
+
+
+CONTESTANTS: dict[str, Contestant] = {
+    "ours": _engine,
+    "ours, chunks of 4": partial(_engine, chunk=4),
+    "ours, PyTorch": partial(_convolution, backend="torch"),
+    "ours, native": partial(_convolution, backend="native"),
+    "checkpointed": partial(_engine, path=Path.CHECKPOINTED, chunk=1),
+    "plain loop": partial(_engine, path=Path.REFERENCE, chunk=1),
+    "TorchOpt": _torchopt,
+    "higher": _higher,
+}
+
+PEERS = ("plain loop", "TorchOpt", "higher")
+OURS = ("ours", "ours, native", "ours, PyTorch")
+
+LABELS = {"ours": "constant input", "ours, native": "native kernel", "ours, PyTorch": "sweep in PyTorch"}
+"""What the engine's contestants are called in tables: by the path they take."""
+
+
+def contestants_of(workload: Workload) -> tuple[str, ...]:
+    """Whose times are compared on a workload; the native kernel only where it was built."""
+    if not workload.convolutional:
+        return ("ours", *PEERS)
+    from med_maml_pipeline.bilevel.conv4.native_body import native_available
+
+    native = ("ours, native",) if native_available() and workload.filters % 16 == 0 else ()
+    return (*native, "ours, PyTorch", *PEERS)
+
+
+def gradients(name: str, problem: Problem) -> Tensor:
+    """The meta-gradient of a contestant as one vector in float64, in the order of the parameters' names."""
+    found = CONTESTANTS[name](problem)
+    return torch.cat([found[parameter].flatten().double() for parameter in sorted(found)])
+
+
+def _taken(leaves: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Gradients of the leaves, which are left without."""
+    found: dict[str, Tensor] = {}
+    for name, leaf in leaves.items():
+        assert leaf.grad is not None
+        found[name], leaf.grad = leaf.grad, None
+    return found

@@ -1,0 +1,61 @@
+"""The look of the benchmarks' pictures: colours that colour-blind readers tell apart (Okabe & Ito 2008)."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+__all__ = ["COLOURS", "MARKERS", "panels", "write_picture"]
+
+COLOURS = {
+    "ours": "#0072B2",
+    "ours, native": "#0072B2",
+    "ours, PyTorch": "#56B4E9",
+    "ours, chunks of 4": "#56B4E9",
+    "checkpointed": "#CC79A7",
+    "plain loop": "#E69F00",
+    "TorchOpt": "#009E73",
+    "higher": "#D55E00",
+    "finite differences": "#555555",
+}
+MARKERS = {
+    "ours": "o",
+    "ours, native": "o",
+    "ours, PyTorch": "s",
+    "ours, chunks of 4": "s",
+    "checkpointed": "D",
+    "plain loop": "^",
+    "TorchOpt": "v",
+    "higher": "P",
+    "finite differences": "X",
+}
+
+
+def panels(rows: int, columns: int, width: float, height: float) -> tuple[Any, Any]:
+    """A figure and its axes as an array ``[rows, columns]``; sizes in inches."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams.update(
+        {
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#e6e6e6",
+            "axes.axisbelow": True,
+            "legend.frameon": False,
+        }
+    )
+    return pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+
+
+def write_picture(figure: Any, name: str, chosen: argparse.Namespace) -> None:
+    """Saves the figure as a PNG of about 1,400 pixels' width and closes it."""
+    from matplotlib import pyplot
+
+    chosen.images.mkdir(parents=True, exist_ok=True)
+    figure.savefig(chosen.images / f"{name}.png", dpi=150, metadata={"Software": None})
+    pyplot.close(figure)
