@@ -106,13 +106,13 @@ def train(training: Training) -> None:
 def train_noting_tasks(training: Training) -> None:
     """`train`, with a note of every task that this process differentiates."""
     seen = []
-    original = maml.query_outputs
+    original = maml.query_losses
 
     def noting(network, start, episodes, *others, **options):
         seen.extend(hashlib.sha256(x.numpy().tobytes()).hexdigest() for x in episodes.support.x)
         return original(network, start, episodes, *others, **options)
 
-    with mock.patch.object(maml, "query_outputs", noting):
+    with mock.patch.object(maml, "query_losses", noting):
         train(training)
     (training.folder / f"tasks-{World.current().rank}.json").write_text(json.dumps(seen))
 

@@ -17,6 +17,7 @@ from med_maml_pipeline.learners.maml import MamlTraining
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.outer_loop import optimise
+from med_maml_pipeline.learners.perturbation import perturbation
 from med_maml_pipeline.learners.pooled_rows import PooledRows
 from med_maml_pipeline.learners.protocol import Checkpoint
 from med_maml_pipeline.learners.schedule import Schedule
@@ -122,7 +123,7 @@ def test_dropout_hides_the_same_columns_from_support_and_query_of_a_task(problem
     hidden = [rows.x.abs().sum(1)[:, :3] == 0 for rows in (episodes.support, episodes.query)]
     assert torch.equal(*hidden)
     assert len(torch.unique(hidden[0], dim=0)) > 1  # tasks differ
-    assert InputDropout(0.0, 0, 0)(batch) is batch
+    assert perturbation(None, MamlTraining(input_dropout=0.0), 0, 0) is None
 
 
 def test_pooled_rows_carry_the_labels_of_every_task_over_them(problem):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from med_maml_pipeline.bilevel import EpisodeBatch, Labelled, TaskLoss, cross_entropy, huber
-from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.scores import TargetScale
-from med_maml_pipeline.tasks.types import FloatArray, IntArray, TargetType, Task
+from med_maml_pipeline.tasks.types import IntArray, TargetType, Task
 
 __all__ = ["PICTURE_EPISODES", "InputDropout", "TypedBatch", "balance", "batches", "labelled", "loss_of"]
 
@@ -21,6 +21,15 @@ PICTURE_EPISODES = {"steps": 300, "meta_batch": 4, "shots": 5, "query": 20}
 
 Drawn = tuple[Task, IntArray, IntArray]
 """A task with the positions of its support and query."""
+
+
+class EpisodeRows(Protocol):
+    """Where the rows of episodes come from: `NetworkInputs`, `ResidentInputs`."""
+
+    def episode(
+        self, task: Task, support: IntArray, query: IntArray
+    ) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+        """Support and query of a task: rows ``[n, width]``, or their numbers ``[n]``."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,6 @@ class InputDropout:
 
     def __call__(self, batch: TypedBatch) -> TypedBatch:
         """The batch with columns hidden."""
-        if self.share == 0:
-            return batch
         support, query = batch.episodes.support, batch.episodes.query
         draw = np.random.default_rng((self.seed, self.step, batch.n_classes))
         kept = draw.random((len(batch), 1, support.x.shape[-1]), dtype=np.float32) >= self.share
@@ -84,7 +91,7 @@ def loss_of(target_type: TargetType) -> TaskLoss:
     return huber if target_type == TargetType.REGRESSION else cross_entropy
 
 
-def batches(inputs: NetworkInputs, drawn: Sequence[Drawn], device: str) -> list[TypedBatch]:
+def batches(inputs: EpisodeRows, drawn: Sequence[Drawn], device: str) -> list[TypedBatch]:
     """Stacks drawn episodes, grouped by head, in order of first appearance."""
     groups: dict[tuple[TargetType, int], list[Drawn]] = {}
     for entry in drawn:
@@ -108,15 +115,19 @@ def batches(inputs: NetworkInputs, drawn: Sequence[Drawn], device: str) -> list[
 
 
 def labelled(
-    sets: Sequence[tuple[FloatArray, NDArray[np.floating]]],
+    sets: Sequence[tuple[NDArray[np.generic], NDArray[np.floating]]],
     target_type: TargetType,
     *,
     device: str,
     dtype: torch.dtype = torch.float32,
 ) -> Labelled:
-    """Pads sets of ``(x [n, f], y [n])`` to the longest; padding has weight zero."""
+    """Pads sets of ``(x [n, f], y [n])`` to the longest; padding has weight zero.
+
+    In place of rows, ``x`` may be their numbers ``[n]`` (int64), padded with row 0.
+    """
     longest = max(len(y) for _, y in sets)
-    x = np.zeros((len(sets), longest, sets[0][0].shape[1]), dtype=np.float32)
+    numbers = sets[0][0].dtype == np.int64
+    x = np.zeros((len(sets), longest, *sets[0][0].shape[1:]), dtype=np.int64 if numbers else np.float32)
     y = np.zeros((len(sets), longest), dtype=np.float32)
     weight = np.zeros((len(sets), longest), dtype=np.float64)
     for at, (rows, targets) in enumerate(sets):
@@ -125,7 +136,7 @@ def labelled(
         weight[at, : len(targets)] = 1.0 / max(len(targets), 1)
     target_dtype = dtype if target_type == TargetType.REGRESSION else torch.int64
     return Labelled(
-        torch.from_numpy(x).to(device, dtype),
+        torch.from_numpy(x).to(device, torch.int64 if numbers else dtype),
         torch.from_numpy(y).to(device, target_dtype),
         torch.from_numpy(weight).to(device, dtype),
     )

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
 
 from torch import Tensor
 
-from med_maml_pipeline.bilevel import InnerLoop, TaskChunks, query_outputs
+from med_maml_pipeline.bilevel import EpisodeBatch, InnerLoop, TaskChunks, query_losses
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch, balance, batches, loss_of
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
+from med_maml_pipeline.learners.meta_step import EpisodeLosses
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
 from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.perturbation import perturbation
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
+from med_maml_pipeline.learners.resident_inputs import ResidentInputs
 from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import Heads, Network, initial_parameters
@@ -54,7 +55,8 @@ class MamlTraining:
         filters: Its (first) number of channels.
         augment: Turn, mirror, move and recolour pictures during training.
         memory_mib: Memory for the graphs of a meta-update, in MiB; tasks are taken as many at once as fit.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
+        precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
     """
 
     steps: int = 600
@@ -79,6 +81,7 @@ class MamlTraining:
     augment: bool = True
     memory_mib: float = 1024.0
     device: str = "cpu"
+    precision: str = "float32"
 
     @property
     def inner_loop(self) -> InnerLoop:
@@ -168,17 +171,17 @@ class Maml:
             for name, value in logs.items()
         }
         learned = {**parameters, **(log_rates if options.learn_inner_lr else {})}
-        meta_loss = _MetaLoss(network, heads, parameters, log_rates, options)
+        resident = ResidentInputs.of(inputs, options.device)
+        meta_loss = _MetaLoss(network, heads, parameters, log_rates, options, resident)
 
-        def losses_at(step: int) -> Iterator[Tensor]:
+        def drawn_at(step: int) -> Iterator[TypedBatch]:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
             perturbed = perturbation(inputs.image, options, seed, step)
-            for drawn_batch in batches(inputs, drawn, options.device):
-                batch = perturbed(drawn_batch).part(monitor.world.own)
-                if not len(batch):
-                    continue
-                for losses in meta_loss.of_chunks(batch):
-                    yield losses.sum() / len(drawn)
+            for batch in batches(resident, drawn, "cpu"):
+                seen = batch if perturbed is None else perturbed(resident.rows(batch))
+                own = seen.part(monitor.world.own)
+                if len(own):
+                    yield own
 
         def checkpoint() -> Checkpoint:
             tensors = {**to_arrays(parameters, "network."), **to_arrays(log_rates, "log_rates.")}
@@ -186,7 +189,8 @@ class Maml:
             return Checkpoint(self.name, arrays, facts)
 
         schedule = Schedule.of(options, options.outer_lr)
-        return optimise(learned, losses_at, schedule, checkpoint, monitor)
+        losses_at = EpisodeLosses(drawn_at, meta_loss.parts, meta_loss.fewer)
+        return optimise(learned, losses_at, schedule, checkpoint, monitor, precision=options.precision)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Descends from the meta-learned start on the support loss."""
@@ -212,37 +216,51 @@ def _trunk(parameters: Mapping[str, Tensor], network: Network) -> dict[str, Tens
     return {name: v for name, v in parameters.items() if not name.startswith(f"{network.head_path}.")}
 
 
-@dataclass(frozen=True)
 class _MetaLoss:
     """Loss on the queries after the inner loop, as a function of the meta-learned tensors."""
 
-    network: Network
-    heads: Heads
-    parameters: Mapping[str, Tensor]
-    log_rates: Mapping[str, Tensor]
-    options: MamlTraining
+    def __init__(
+        self,
+        network: Network,
+        heads: Heads,
+        parameters: Mapping[str, Tensor],
+        log_rates: Mapping[str, Tensor],
+        options: MamlTraining,
+        resident: ResidentInputs,
+    ) -> None:
+        self._network, self._heads, self._parameters = network, heads, parameters
+        self._log_rates, self._options, self._resident = log_rates, options, resident
+        self._chunks, self._taken = TaskChunks(options.memory_mib), 0
 
-    def of_chunks(self, batch: TypedBatch) -> Iterator[Tensor]:
-        """Losses ``[t]`` of as many tasks at a time as fit the memory budget."""
-        loss, loop, chunks = loss_of(batch.target_type), self.options.inner_loop, self.chunks
-        path, size = chunks.plan(self.network, self._start(batch), batch.episodes, loss, self._rates(), loop)
+    def parts(self, drawn: TypedBatch) -> Iterator[Tensor]:
+        """The batch's part of the loss, of as many tasks at a time as fit the memory budget."""
+        batch, loss, loop = self._balanced(self._resident.rows(drawn)), loss_of(drawn.target_type), self._loop
+        path, size = self._chunks.plan(
+            self._network, self._start(batch), batch.episodes, loss, self._rates(), loop
+        )
         for part in batch.chunks(size):
-            episodes = part.episodes
-            outputs = query_outputs(
-                self.network, self._start(part), episodes, loss, self._rates(), loop, path=path
+            self._taken = len(part)
+            losses = query_losses(
+                self._network, self._start(part), part.episodes, loss, self._rates(), loop, path=path
             )
-            query = episodes.query
-            if self.options.balanced and batch.target_type is not TargetType.REGRESSION:
-                query = balance(query, batch.n_classes)
-            yield loss(outputs, query.y, query.weight)
+            yield losses.sum() / self._options.meta_batch
 
-    @cached_property
-    def chunks(self) -> TaskChunks:
-        """How the meta-batches are divided."""
-        return TaskChunks(self.options.memory_mib)
+    def fewer(self) -> int:
+        """Takes half as many tasks at once as last time, and says how many; 0 where it was one."""
+        return self._taken // 2 if self._chunks.halve(self._taken) else 0
+
+    @property
+    def _loop(self) -> InnerLoop:
+        return self._options.inner_loop
+
+    def _balanced(self, batch: TypedBatch) -> TypedBatch:
+        if not self._options.balanced or batch.target_type is TargetType.REGRESSION:
+            return batch
+        query = balance(batch.episodes.query, batch.n_classes)
+        return replace(batch, episodes=EpisodeBatch(batch.episodes.support, query))
 
     def _start(self, batch: TypedBatch) -> dict[str, Tensor]:
-        return self.heads.attach(self.parameters, batch.target_type, batch.n_classes)
+        return self._heads.attach(self._parameters, batch.target_type, batch.n_classes)
 
     def _rates(self) -> dict[str, Tensor]:
-        return rates_from_logs(self.log_rates)
+        return rates_from_logs(self._log_rates)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
+from med_maml_pipeline.learners.devices import arithmetic
+from med_maml_pipeline.learners.graphed_step import step_for
+from med_maml_pipeline.learners.meta_step import LossesAt
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.protocol import Checkpoint
 from med_maml_pipeline.learners.schedule import Schedule
@@ -15,15 +17,15 @@ from med_maml_pipeline.learners.training_state import TrainingState
 
 __all__ = ["optimise"]
 
-_CLIP = 10.0  # norm of the whole gradient; reached by single meta-batches early on only
-
 
 def optimise(
     parameters: Mapping[str, Tensor],
-    losses_at: Callable[[int], Iterable[Tensor]],
+    losses_at: LossesAt,
     schedule: Schedule,
     checkpoint: Callable[[], Checkpoint],
     monitor: Monitor,
+    *,
+    precision: str = "float32",
 ) -> Checkpoint:
     """Minimises the sum of ``losses_at(step)`` by AdamW (Loshchilov & Hutter 2019).
 
@@ -35,10 +37,11 @@ def optimise(
             scales, rates).
         losses_at: Parts of a step's loss, which add up to it over all processes; must draw its batch as a
             pure function of the step. Each part is differentiated as it comes, so that one graph is in
-            memory at a time.
+            memory at a time. On a GPU, `EpisodeLosses` are replayed as CUDA graphs.
         schedule: Length, rates and validation.
         checkpoint: The checkpoint of the parameters as they are when it is called.
         monitor: Progress, state, validation metric and company.
+        precision: ``float32``, ``tf32`` or ``bfloat16``, see `arithmetic` and `forward_in`.
 
     Returns:
         The checkpoint of the best look at validation episodes, or of the last step where there was none. Its
@@ -51,9 +54,11 @@ def optimise(
     state.load(monitor.state)
     if monitor.world.agree(state.step) != state.step:
         raise RuntimeError(f"rank {monitor.world.rank} found another state than rank 0: storage lags behind")
-    total = schedule.steps
+    total, update = schedule.steps, step_for(state, losses_at, monitor.world, precision)
     while state.step < total and not state.best.exhausted(schedule.patience):
-        _update(state, losses_at(state.step), schedule, monitor)
+        with arithmetic(precision):
+            state.losses.append(update(schedule.rate(state.step)))
+        state.step += 1
         validation = float("nan")
         if monitor.judge is not None and schedule.validates(state.step):
             validation = monitor.world.agree(monitor.judge(checkpoint()))
@@ -67,19 +72,3 @@ def optimise(
         monitor.progress(total, total, state.figures())  # stopped early: nothing is left to do
     state.keep_best()
     return replace(checkpoint(), history=state.marked_history())
-
-
-def _update(state: TrainingState, parts: Iterable[Tensor], schedule: Schedule, monitor: Monitor) -> None:
-    state.optimiser.zero_grad(set_to_none=True)
-    loss = torch.zeros(())
-    for part in parts:
-        part.backward()
-        loss += part.detach().cpu()
-    parameters = list(state.parameters.values())
-    loss = monitor.world.sum_gradients(parameters, loss)
-    torch.nn.utils.clip_grad_norm_(parameters, _CLIP)
-    for group in state.optimiser.param_groups:
-        group["lr"] = schedule.rate(state.step)
-    state.optimiser.step()
-    state.losses.append(loss)
-    state.step += 1

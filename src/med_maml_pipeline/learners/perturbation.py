@@ -73,8 +73,8 @@ class PerturbationOptions(Protocol):
 
 def perturbation(
     image: ImageShape | None, options: PerturbationOptions, seed: int, step: int
-) -> Perturbation:
-    """What to do to the batch of one update: hide columns of rows, or augment pictures.
+) -> Perturbation | None:
+    """What to do to the batch of one update: hide columns of rows, or augment pictures; None for nothing.
 
     Args:
         image: Shape of the pictures; None where inputs are rows of numbers.
@@ -83,5 +83,5 @@ def perturbation(
         step: Update.
     """
     if image is None:
-        return InputDropout(options.input_dropout, seed, step)
-    return PictureAugmentation(image, seed, step) if options.augment else lambda batch: batch
+        return InputDropout(options.input_dropout, seed, step) if options.input_dropout else None
+    return PictureAugmentation(image, seed, step) if options.augment else None

@@ -50,7 +50,8 @@ class Pretraining:
         filters: Its (first) number of channels.
         views: 8 averages a picture's features over its rotations and reflections; 1 takes it as it is.
         augment: Turn, mirror, move and recolour pictures during training.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
+        precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
     """
 
     steps: int = 500
@@ -67,6 +68,7 @@ class Pretraining:
     views: int = 8
     augment: bool = True
     device: str = "cpu"
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def pretrain(problem: Problem, options: Pretraining, seed: int, monitor: Monitor
         return Checkpoint(learner, _arrays(rows, parameters, facts, seed), facts)
 
     schedule = Schedule.of(options, options.learning_rate)
-    return optimise(parameters, losses_at, schedule, checkpoint, monitor)
+    return optimise(parameters, losses_at, schedule, checkpoint, monitor, precision=options.precision)
 
 
 def untrained_network(problem: Problem, options: Pretraining, seed: int, learner: str) -> Checkpoint:

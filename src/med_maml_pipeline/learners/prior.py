@@ -43,7 +43,8 @@ class PriorTraining:
         warmup: Share of the updates in which the rate grows; it then falls as a cosine.
         validate_every: Updates between two looks at validation episodes; 0 never looks.
         patience: Looks without a better one after which training stops; 0 goes to the end.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
+        precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
     """
 
     steps: int = 1000
@@ -57,6 +58,7 @@ class PriorTraining:
     backbone: str = "conv4"
     filters: int = 32
     device: str = "cpu"
+    precision: str = "float32"
 
 
 class ZeroShotPrior:
@@ -114,7 +116,7 @@ class ZeroShotPrior:
             return Checkpoint(self.name, arrays, facts)
 
         schedule = Schedule.of(options, options.learning_rate)
-        return optimise(parameters, losses_at, schedule, checkpoint, monitor)
+        return optimise(parameters, losses_at, schedule, checkpoint, monitor, precision=options.precision)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """The pooled network, whatever the support."""

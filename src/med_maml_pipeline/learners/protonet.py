@@ -62,7 +62,8 @@ class ProtoNetTraining:
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
         filters: Its (first) number of channels.
         augment: Turn, mirror, move and recolour pictures during training.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
+        precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
     """
 
     steps: int = 600
@@ -81,6 +82,7 @@ class ProtoNetTraining:
     filters: int = 32
     augment: bool = True
     device: str = "cpu"
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ class ProtoNet:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
             perturbed = perturbation(inputs.image, options, seed, step)
             for drawn_batch in batches(inputs, drawn, options.device):
-                batch = perturbed(drawn_batch).part(monitor.world.own)
+                seen = drawn_batch if perturbed is None else perturbed(drawn_batch)
+                batch = seen.part(monitor.world.own)
                 if len(batch):
                     yield _query_losses(network, parameters, batch).sum() / len(drawn)
 
@@ -151,7 +154,7 @@ class ProtoNet:
             return Checkpoint(self.name, arrays, facts)
 
         schedule = Schedule.of(options, options.outer_lr)
-        return optimise(parameters, losses_at, schedule, checkpoint, monitor)
+        return optimise(parameters, losses_at, schedule, checkpoint, monitor, precision=options.precision)
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Embeds the support; nothing is trained."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from med_maml_pipeline.learners.devices import check_settings
 from med_maml_pipeline.learners.episodes import only_tasks, validation_sample
 from med_maml_pipeline.learners.fingerprint import content_digest, fingerprint
 from med_maml_pipeline.learners.fitting import ALONE, Fit, Job, Surroundings, Trial
@@ -88,6 +89,9 @@ def meta_train(
     """
     plans = [plan for problem in problems for plan in _plans(problem, learners, effort, seed, around)]
     jobs = [job for plan in plans for job in plan]
+    for job in jobs:
+        if not is_launched(job):  # else the machines that train may have what this one lacks
+            check_settings(job.meta_settings, job.learners[0])
     total, workers = len(jobs), 1 if any(map(is_launched, jobs)) else workers
     fits = enumerate(run_jobs(fit_on_ranks, jobs, workers), start=1)
     for plan in plans:

@@ -47,7 +47,11 @@ class TrainingState:
             {"params": matrices, "weight_decay": weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        return cls(parameters, torch.optim.AdamW(groups))
+        if not any(value.is_cuda for value in parameters.values()):
+            return cls(parameters, torch.optim.AdamW(groups))
+        # A CUDA graph reads the rate and counts the steps on the device.
+        rate = torch.zeros((), device=next(iter(parameters.values())).device)
+        return cls(parameters, torch.optim.AdamW(groups, lr=rate, capturable=True))
 
     def record(self, learning_rate: float, validation: float) -> None:
         """Adds a point to the learning curve."""
@@ -101,7 +105,8 @@ class TrainingState:
             if _BEST + name in arrays
         }
         self.step, self.history = facts["step"], facts["history"]
-        self.losses = list(torch.tensor(arrays[_LOSSES]))
+        device = next(iter(self.parameters.values())).device
+        self.losses = list(torch.tensor(arrays[_LOSSES], device=device))
         self.best = BestSoFar(**facts["best"], parameters=best)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -113,12 +118,14 @@ class TrainingState:
         tensors |= {_BEST + name: value for name, value in self.best.parameters.items()}
         return {name: value.cpu().numpy() for name, value in tensors.items()}
 
-    @staticmethod
-    def _moments(arrays: Mapping[str, NDArray[np.generic]], name: str, like: Tensor) -> dict[str, Tensor]:
-        """AdamW's memory of a parameter: none before its first gradient; the count stays on the host."""
+    def _moments(
+        self, arrays: Mapping[str, NDArray[np.generic]], name: str, like: Tensor
+    ) -> dict[str, Tensor]:
+        """AdamW's memory of a parameter: none before its first gradient."""
         count = f"step.{name}"
         if count not in arrays:
             return {}
         keys = ("exp_avg", "exp_avg_sq")
         moments = {key: torch.tensor(arrays[f"{key}.{name}"], device=like.device) for key in keys}
-        return {"step": torch.tensor(arrays[count]), **moments}
+        counted_on = like.device if self.optimiser.defaults["capturable"] else "cpu"
+        return {"step": torch.tensor(arrays[count], device=counted_on), **moments}
