@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from med_maml_pipeline.bilevel import convolution
+from med_maml_pipeline.bilevel import conv4
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
-from med_maml_pipeline.bilevel.convolution_layout import Layout
-from med_maml_pipeline.bilevel.convolution_native import NativeBody, native_available
+from med_maml_pipeline.bilevel.conv4.layout import Layout
+from med_maml_pipeline.bilevel.conv4.native_body import NativeBody
 from med_maml_pipeline.bilevel.inner import InnerLoop
 from med_maml_pipeline.bilevel.losses import cross_entropy
 from med_maml_pipeline.bilevel.reference import inner_loop
@@ -63,12 +63,11 @@ def operations(shape: tuple[int, int, int]) -> tuple[float, float]:
 
 def passes(shape: tuple[int, int, int], start: dict[str, Tensor], batch: EpisodeBatch, peak: float) -> None:
     """The kernel's passes over support and query set."""
-    x, query = batch.support.x[0], batch.query.x[0]
+    x = batch.support.x[0]
     theta = Layout.of(start, NativeBody.order).pack(start).detach()
     direction = torch.randn_like(theta)
-    body = NativeBody(Conv4(shape, FILTERS, WAYS), FILTERS, torch.float32, len(x))
+    body = NativeBody(Conv4(shape, FILTERS, WAYS), FILTERS, torch.float32)
     embedding = body.linearise(x, theta)
-    d_query = torch.randn(len(query), embedding.shape[1])
     every, first = operations(shape)
     # The first block needs no gradient of its input, and its input has no derivative.
     for name, run, n, count in (
@@ -81,8 +80,6 @@ def passes(shape: tuple[int, int, int], start: dict[str, Tensor], batch: Episode
             len(x),
             5 * every - 4 * first,
         ),
-        ("query, forward", lambda: body.embed(query, theta), len(query), every),
-        ("query, both", lambda: body.pull_back(query, theta, d_query), len(query), 3 * every - first),
     ):
         elapsed = median_ms(run, 30)
         rate = n * count / elapsed / 1e6
@@ -100,10 +97,11 @@ def gradient(
             outputs = functional_call(network, p, (support.x[0],))
             return cross_entropy(outputs, support.y[0], support.weight[0])
 
-        outputs = functional_call(network, inner_loop(on_support, start, 0.1, loop), (query.x[0],))[None]
+        outputs = functional_call(network, inner_loop(on_support, start, 0.1, loop), (query.x[0],))
+        losses = cross_entropy(outputs, query.y[0], query.weight[0])
     else:
-        outputs = convolution.query_outputs(network, start, batch, cross_entropy, 0.1, loop, backend=way)
-    return torch.autograd.grad(cross_entropy(outputs, query.y, query.weight).sum(), tuple(start.values()))
+        losses = conv4.query_losses(network, start, batch, cross_entropy, 0.1, loop, backend=way)
+    return torch.autograd.grad(losses.sum(), tuple(start.values()))
 
 
 def compare(
@@ -133,7 +131,7 @@ def main() -> None:
         batch = episode(shape)
         print(f"{shape}, {WAYS} ways, 1 shot, {WAYS * QUERIES} queries, {STEPS} steps")
         ways = ["torch", "plain"]
-        if native_available():
+        if conv4.native_available():
             passes(shape, start, batch, peak)
             ways.insert(0, "native")
         compare(shape, start, batch, ways, rounds)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from med_maml_pipeline.bilevel import checkpointed, constant_input, convolution, reference, vmapped
+from med_maml_pipeline.bilevel import checkpointed, constant_input, conv4, reference, vmapped
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, RatesByStep
 from med_maml_pipeline.bilevel.losses import TaskLoss
@@ -29,8 +29,9 @@ class Path(StrEnum):
         CHECKPOINTED: The same with one step's graph in memory at a time.
         CONSTANT_INPUT: Perceptrons without per-task copies of their first layer.
         CONVOLUTION: `Conv4` on the CPU, its second derivatives written out by hand.
-        VMAPPED: Any other network on a GPU, all tasks as one program. It gives losses with their gradients;
-            outputs alone, and adaptation, go the reference's way.
+        VMAPPED: Networks for pictures on a GPU, all tasks as one program.
+
+    The last two give losses with their gradients; outputs alone go the reference's way.
     """
 
     REFERENCE = "reference"
@@ -46,7 +47,7 @@ def path_for(
     """The path that `query_losses`, `query_outputs` and `adapt` take of their own accord for inputs ``x``."""
     if constant_input.applies(network, rates, loop):
         return Path.CONSTANT_INPUT
-    if convolution.applies(network, parameters, loop, x):
+    if conv4.applies(network, parameters, loop, x):
         return Path.CONVOLUTION
     return Path.VMAPPED if x.is_cuda else Path.REFERENCE
 
@@ -61,8 +62,22 @@ def query_losses(
     *,
     path: Path | None = None,
 ) -> Tensor:
-    """Losses ``[t]`` on the queries of ``t`` tasks after their inner loops; as `query_outputs`."""
+    """Losses ``[t]`` on the queries of ``t`` tasks after their inner loops.
+
+    Differentiable with respect to parameters and rates, through the inner loop unless it is of first order.
+
+    Args:
+        network: The structure.
+        parameters: Where every task starts; each must require a gradient.
+        batch: Support and query sets.
+        loss: Loss per task, inner and outer.
+        rates: Learning rates of the inner loop.
+        loop: Steps, momentum, clipping, order.
+        path: How to compute it; None takes the fastest one that is exact (see `path_for`).
+    """
     path = path or path_for(network, parameters, rates, loop, batch.support.x)
+    if path is Path.CONVOLUTION:
+        return conv4.query_losses(cast(Conv4, network), parameters, batch, loss, rates, loop)
     if path is Path.VMAPPED:
         return vmapped.query_losses(network, parameters, batch, loss, rates, loop)
     outputs = query_outputs(network, parameters, batch, loss, rates, loop, path=path)
@@ -79,24 +94,10 @@ def query_outputs(
     *,
     path: Path | None = None,
 ) -> Tensor:
-    """Outputs ``[t, q, c]`` on the queries of ``t`` tasks after their inner loops.
-
-    Differentiable with respect to parameters and rates, through the inner loop unless it is of first order.
-
-    Args:
-        network: The structure.
-        parameters: Where every task starts; each must require a gradient.
-        batch: Support and query sets.
-        loss: Inner loss per task.
-        rates: Learning rates of the inner loop.
-        loop: Steps, momentum, clipping, order.
-        path: How to compute it; None takes the fastest one that is exact (see `path_for`).
-    """
+    """Outputs ``[t, q, c]`` on the queries after the inner loops; arguments as for `query_losses`."""
     path = path or path_for(network, parameters, rates, loop, batch.support.x)
     if path is Path.CONSTANT_INPUT:
         return constant_input.query_outputs(cast(MLP, network), parameters, batch, loss, rates, loop)
-    if path is Path.CONVOLUTION:
-        return convolution.query_outputs(cast(Conv4, network), parameters, batch, loss, rates, loop)
     descend = checkpointed.inner_loop if path is Path.CHECKPOINTED else reference.inner_loop
     outputs = []
     for task, x in enumerate(batch.query.x):
@@ -132,7 +133,7 @@ def adapt(
     if path is Path.CONSTANT_INPUT:
         adapted = constant_input.adapt(cast(MLP, network), leaves, support, loss, rates, plain)
     elif path is Path.CONVOLUTION:
-        adapted = convolution.adapt(cast(Conv4, network), leaves, support, loss, rates, plain)
+        adapted = conv4.adapt(cast(Conv4, network), leaves, support, loss, rates, plain)
     else:
         adapted = reference.inner_loop(_support_loss(network, support, 0, loss), leaves, rates, plain)
     return {name: value.detach() for name, value in adapted.items()}

@@ -20,6 +20,9 @@ class Body(Protocol):
     order: ClassVar[tuple[int, ...]]
     """How the vectors hold the weights of convolutions (see `Layout`)."""
 
+    rows: int
+    """Most pictures of one ``forward`` that pay: their activations stay near the processor."""
+
     def forward(self, x: Tensor, theta: Tensor) -> Tensor:
         """Embeddings; keeps what ``backward`` needs."""
 
@@ -36,9 +39,3 @@ class Body(Protocol):
         self, theta: Tensor, direction: Tensor, d_embedding: Tensor, d_embedding_dot: Tensor
     ) -> Tensor:
         """Derivative of ``backward`` along the direction of the last ``tangent``."""
-
-    def embed(self, x: Tensor, theta: Tensor) -> Tensor:
-        """Embeddings of any number of pictures; little memory, nothing kept."""
-
-    def pull_back(self, x: Tensor, theta: Tensor, d_embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Results of ``forward`` and ``backward`` for any number of pictures; little memory, nothing kept."""

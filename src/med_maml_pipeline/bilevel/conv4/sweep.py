@@ -7,35 +7,38 @@ With ``v`` the gradient of the query loss at the adapted parameters, one step ``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from med_maml_pipeline.bilevel.convolution_body import Body
-from med_maml_pipeline.bilevel.convolution_head import HeadLoss, outputs_of
-from med_maml_pipeline.bilevel.convolution_layout import Layout
+from med_maml_pipeline.bilevel.conv4.body import Body
+from med_maml_pipeline.bilevel.conv4.head import HeadLoss
+from med_maml_pipeline.bilevel.conv4.layout import Layout
 from med_maml_pipeline.bilevel.losses import TaskLoss
 
-__all__ = ["Descent", "Task", "descend", "query_outputs", "sweep_back"]
+__all__ = ["Descent", "Rows", "descend", "loss_and_gradient", "sweep_back"]
 
 
 @dataclass(frozen=True)
-class Task:
-    """Support set and query pictures of one task.
+class Rows:
+    """Support or query set of one task.
 
     Attributes:
-        x: ``[s, p]`` pictures as rows.
-        y: ``[s]`` targets.
-        weight: ``[s]`` weights.
-        query: ``[q, p]`` pictures.
+        x: ``[n, p]`` pictures as rows.
+        y: ``[n]`` targets.
+        weight: ``[n]`` weights.
     """
 
     x: Tensor
     y: Tensor
     weight: Tensor
-    query: Tensor
+
+    def chunks(self, size: int) -> Iterator[Rows]:
+        """At most ``size`` rows at a time; losses are sums over rows, so theirs add up."""
+        for parts in zip(self.x.split(size), self.y.split(size), self.weight.split(size), strict=True):
+            yield Rows(*parts)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def descend(
     body: Body,
     layout: Layout,
     start: Tensor,
-    task: Task,
+    support: Rows,
     loss: TaskLoss,
     rates: Sequence[float | Tensor],
     *,
@@ -65,7 +68,7 @@ def descend(
     points, gradients = [start], []
     for rate in rates:
         theta = points[-1]
-        head = HeadLoss(body.forward(task.x, theta), layout.head(theta), task.y, task.weight, loss)
+        head = HeadLoss(body.forward(support.x, theta), layout.head(theta), support.y, support.weight, loss)
         gradient = torch.cat([body.backward(theta, head.d_embedding), head.d_head])
         points.append(theta - rate * gradient)
         if keep_gradients:
@@ -73,20 +76,27 @@ def descend(
     return Descent(points, gradients)
 
 
-def query_outputs(body: Body, layout: Layout, descent: Descent, task: Task) -> Tensor:
-    """Outputs ``[q, c]`` of the adapted network."""
-    theta = descent.points[-1]
-    return outputs_of(body.embed(task.query, theta), layout.head(theta))
+def loss_and_gradient(
+    body: Body, layout: Layout, theta: Tensor, rows: Rows, loss: TaskLoss, *, differentiate: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Loss on ``rows`` and its gradient (zeros unless asked for), few pictures at a time."""
+    value, gradient = theta.new_zeros(()), torch.zeros_like(theta)
+    for part in rows.chunks(body.rows):
+        head = HeadLoss(body.forward(part.x, theta), layout.head(theta), part.y, part.weight, loss)
+        value += head.value
+        if differentiate:
+            gradient += torch.cat([body.backward(theta, head.d_embedding), head.d_head])
+    return value, gradient
 
 
 def sweep_back(
     body: Body,
     layout: Layout,
     descent: Descent,
-    task: Task,
+    support: Rows,
     loss: TaskLoss,
     rates: Sequence[float | Tensor],
-    d_outputs: Tensor,
+    gradient: Tensor,
     *,
     first_order: bool,
 ) -> tuple[Tensor, list[Tensor]]:
@@ -96,37 +106,27 @@ def sweep_back(
         body: The four blocks.
         layout: Of the parameters.
         descent: Of this task.
-        task: The task.
+        support: Its support set.
         loss: Its support loss.
         rates: One entry per step.
-        d_outputs: ``[q, c]`` gradient at the query outputs.
+        gradient: Of the query loss at the adapted parameters.
         first_order: Leave the Hessians out.
     """
-    v = _query_gradient(body, layout, descent.points[-1], task, d_outputs)
-    d_rates: list[Tensor] = []
+    v, d_rates = gradient, []
     for step in reversed(range(len(rates))):
         if descent.gradients:
             d_rates.append(-descent.gradients[step] * v)
         if not first_order:
-            v = v - hessian_product(body, layout, descent.points[step], task, loss, rates[step] * v)
+            v = v - hessian_product(body, layout, descent.points[step], support, loss, rates[step] * v)
     return v, d_rates[::-1]
 
 
 def hessian_product(
-    body: Body, layout: Layout, theta: Tensor, task: Task, loss: TaskLoss, direction: Tensor
+    body: Body, layout: Layout, theta: Tensor, support: Rows, loss: TaskLoss, direction: Tensor
 ) -> Tensor:
     """Hessian of the support loss at ``theta`` times ``direction``, by the R-operator."""
-    embedding = body.linearise(task.x, theta)
-    head = HeadLoss(embedding, layout.head(theta), task.y, task.weight, loss, twice=True)
+    embedding = body.linearise(support.x, theta)
+    head = HeadLoss(embedding, layout.head(theta), support.y, support.weight, loss, twice=True)
     embedding_dot = body.tangent(theta, direction)
     d_embedding_dot, d_head_dot = head.along(embedding_dot, layout.head(direction))
     return torch.cat([body.tangent_backward(theta, direction, head.d_embedding, d_embedding_dot), d_head_dot])
-
-
-def _query_gradient(body: Body, layout: Layout, theta: Tensor, task: Task, d_outputs: Tensor) -> Tensor:
-    """Gradient at ``theta`` of the query loss whose gradient at the outputs is ``d_outputs``."""
-    head = layout.head(theta)
-    d_embedding = d_outputs @ head[0] if head else d_outputs
-    embedding, gradient = body.pull_back(task.query, theta, d_embedding)
-    d_head = [(d_outputs.T @ embedding).flatten(), d_outputs.sum(0)][: len(head)]
-    return torch.cat([gradient, *d_head])

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from med_maml_pipeline.bilevel.losses import TaskLoss, cross_entropy
 
-__all__ = ["HeadLoss", "outputs_of"]
+__all__ = ["HeadLoss"]
 
 
-def outputs_of(embedding: Tensor, head: Sequence[Tensor]) -> Tensor:
+def _outputs(embedding: Tensor, head: Sequence[Tensor]) -> Tensor:
     """Outputs ``[n, c]``: the embedding itself where the network has no head."""
     return F.linear(embedding, *head) if head else embedding
 
@@ -76,7 +76,8 @@ class HeadLoss:
         twice: bool = False,
     ) -> None:
         self._embedding, self._head = embedding, head
-        outputs = outputs_of(embedding, head)
+        outputs = _outputs(embedding, head)
+        self._arguments = loss, outputs, y, weight
         self._loss = (
             _CrossEntropy(outputs, y, weight)
             if loss is cross_entropy
@@ -86,11 +87,17 @@ class HeadLoss:
         self.d_embedding = delta @ head[0] if head else delta
         self.d_head = self._flat((delta.T @ embedding, delta.sum(0)) if head else ())
 
+    @property
+    def value(self) -> Tensor:
+        """The loss itself, a scalar."""
+        loss, *arguments = self._arguments
+        return loss(*arguments)
+
     def along(self, embedding_dot: Tensor, head_dot: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Derivatives of ``d_embedding`` and ``d_head`` along a direction of embeddings and head."""
-        outputs_dot = outputs_of(embedding_dot, self._head[:1])
+        outputs_dot = _outputs(embedding_dot, self._head[:1])
         if head_dot:
-            outputs_dot = outputs_dot + outputs_of(self._embedding, head_dot)
+            outputs_dot = outputs_dot + _outputs(self._embedding, head_dot)
         delta, delta_dot = self._loss.delta, self._loss.along(outputs_dot)
         if not head_dot:
             return delta_dot, self._flat(())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from med_maml_pipeline.bilevel.convolution_layout import Layout
+from med_maml_pipeline.bilevel.conv4.layout import Layout
 from med_maml_pipeline.bilevel.inner import Rates, RatesByStep, rate_of, rates_at
 
 __all__ = ["RatePlan"]

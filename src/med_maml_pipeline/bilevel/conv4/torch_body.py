@@ -9,15 +9,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from med_maml_pipeline.bilevel.convolution_block import Block, Weights, plain_block
-from med_maml_pipeline.bilevel.convolution_layout import BLOCKS
+from med_maml_pipeline.bilevel.conv4.block import Block, Weights, plain_block
+from med_maml_pipeline.bilevel.conv4.layout import BLOCKS
 from med_maml_pipeline.networks.conv import Conv4
 
 __all__ = ["TorchBody"]
 
 _CHUNK_VALUES = 1 << 19
-"""Values of the first convolution that are computed at a time where nothing is kept: 2 MiB in float32, so
-that a block's work stays in the cache."""
+"""Values of the first convolution that are computed at a time: 2 MiB in float32, so that a block's work stays
+in the cache."""
 
 
 class TorchBody:
@@ -36,6 +36,7 @@ class TorchBody:
         _keep_freed_memory()
         self._shape, self._width = network.shape, width
         self._groups, self._eps = norm.num_groups, norm.eps
+        self.rows = max(1, _CHUNK_VALUES // (width * network.shape[1] * network.shape[2]))
         self._blocks = [Block(self._groups, self._eps) for _ in range(BLOCKS)]
 
     def forward(self, x: Tensor, theta: Tensor) -> Tensor:
@@ -85,19 +86,6 @@ class TorchBody:
             gradients = found + gradients
         return _flat(gradients)
 
-    def embed(self, x: Tensor, theta: Tensor) -> Tensor:
-        """See `Body.embed`."""
-        weights = self._weights(theta)
-        return torch.cat([self._plain(rows, weights) for rows in x.split(self._rows())])
-
-    def pull_back(self, x: Tensor, theta: Tensor, d_embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Body.pull_back`."""
-        embeddings, total = [], torch.zeros((), dtype=x.dtype)
-        for rows, d_rows in zip(x.split(self._rows()), d_embedding.split(self._rows()), strict=True):
-            embeddings.append(self.forward(rows, theta))
-            total = total + self.backward(theta, d_rows)
-        return torch.cat(embeddings), total
-
     def _plain(self, x: Tensor, weights: list[Weights]) -> Tensor:
         value = self._pictures(x)
         for of_block in weights:
@@ -106,9 +94,6 @@ class TorchBody:
 
     def _pictures(self, x: Tensor) -> Tensor:
         return x.reshape(-1, *self._shape).contiguous(memory_format=torch.channels_last)
-
-    def _rows(self) -> int:
-        return max(1, _CHUNK_VALUES // (self._width * self._shape[1] * self._shape[2]))
 
     def _unflattened(self, value: Tensor) -> Tensor:
         rows, columns = self._shape[1] // 16, self._shape[2] // 16

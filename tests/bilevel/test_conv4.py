@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch.func import functional_call
 
-from med_maml_pipeline.bilevel import convolution
+from med_maml_pipeline.bilevel import conv4
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
-from med_maml_pipeline.bilevel.convolution_native import native_available
 from med_maml_pipeline.bilevel.inner import InnerLoop
 from med_maml_pipeline.bilevel.losses import cross_entropy, huber
 from med_maml_pipeline.bilevel.reference import inner_loop
@@ -16,7 +15,7 @@ from med_maml_pipeline.networks import Conv4, initial_parameters
 
 torch.set_num_threads(1)
 
-needs_native = pytest.mark.skipif(not native_available(), reason="the native kernel was not built")
+needs_native = pytest.mark.skipif(not conv4.native_available(), reason="the native kernel was not built")
 BACKENDS = ["torch", pytest.param("native", marks=needs_native)]
 LAYERS = [f"body.{block}.{layer}" for block in range(4) for layer in range(2)] + ["head"]
 
@@ -52,21 +51,22 @@ def _batch(shape, classes=3, tasks=2, support=4, query=3, padded=0):
     )
 
 
-def _reference_outputs(network, parameters, batch, loss, rates, loop):
-    outputs = []
+def _reference_losses(network, parameters, batch, loss, rates, loop):
+    losses = []
     for t, x in enumerate(batch.query.x):
 
         def on_support(p, t=t):
             s = batch.support
             return loss(functional_call(network, p, (s.x[t],)), s.y[t], s.weight[t])
 
-        outputs.append(functional_call(network, inner_loop(on_support, parameters, rates, loop), (x,)))
-    return torch.stack(outputs)
+        outputs = functional_call(network, inner_loop(on_support, parameters, rates, loop), (x,))
+        losses.append(loss(outputs, batch.query.y[t], batch.query.weight[t]))
+    return torch.stack(losses)
 
 
-def _gradients(outputs, batch, loss, wanted):
-    query = batch.query
-    return torch.autograd.grad(loss(outputs, query.y, query.weight).sum(), wanted)
+def _gradients(losses, wanted):
+    """Of the losses weighted unequally, so that tasks cannot be mixed up."""
+    return torch.autograd.grad(losses @ torch.arange(1.0, len(losses) + 1).to(losses), wanted)
 
 
 def _error(got, wanted):
@@ -75,12 +75,12 @@ def _error(got, wanted):
 
 
 def _compare(network, batch, loss, rates, loop, backend, learned=(), parameters=None):
-    """Relative errors of outputs, of the parameters' gradient and of the learned rates' gradient."""
+    """Relative errors of losses, of the parameters' gradient and of the learned rates' gradient."""
     parameters = parameters or _leaves(network)
     leaves = [value for value in parameters.values() if value.is_leaf]
-    ours = convolution.query_outputs(network, parameters, batch, loss, rates, loop, backend=backend)
-    plain = _reference_outputs(network, parameters, batch, loss, rates, loop)
-    got, wanted = (_gradients(o, batch, loss, [*leaves, *learned]) for o in (ours, plain))
+    ours = conv4.query_losses(network, parameters, batch, loss, rates, loop, backend=backend)
+    plain = _reference_losses(network, parameters, batch, loss, rates, loop)
+    got, wanted = (_gradients(o, [*leaves, *learned]) for o in (ours, plain))
     n = len(leaves)
     errors = [_error([ours], [plain]), _error(got[:n], wanted[:n])]
     return [*errors, _error(got[n:], wanted[n:])] if learned else errors
@@ -163,9 +163,9 @@ def test_heads_made_from_one_row_get_their_gradient(backend):
     attached = {**parameters, "head.weight": row.expand(3, -1), "head.bias": bias.expand(3)}
     batch, loop = _batch((1, 16, 16)), InnerLoop(3)
     leaves = list(parameters.values())
-    ours = convolution.query_outputs(network, attached, batch, cross_entropy, 0.1, loop, backend=backend)
-    plain = _reference_outputs(network, attached, batch, cross_entropy, 0.1, loop)
-    got, wanted = (_gradients(outputs, batch, cross_entropy, leaves) for outputs in (ours, plain))
+    ours = conv4.query_losses(network, attached, batch, cross_entropy, 0.1, loop, backend=backend)
+    plain = _reference_losses(network, attached, batch, cross_entropy, 0.1, loop)
+    got, wanted = (_gradients(losses, leaves) for losses in (ours, plain))
     assert _error(got, wanted) < 1e-10
 
 
@@ -202,10 +202,10 @@ def test_padding_changes_nothing(backend):
     )
     both = []
     for episodes in (batch, EpisodeBatch(padded, batch.query)):
-        outputs = convolution.query_outputs(
+        losses = conv4.query_losses(
             network, parameters, episodes, cross_entropy, 0.1, InnerLoop(3), backend=backend
         )
-        both.append(_gradients(outputs, batch, cross_entropy, list(parameters.values())))
+        both.append(_gradients(losses, list(parameters.values())))
     assert _error(*both) < 1e-12
 
 
@@ -214,7 +214,7 @@ def test_adaptation_is_that_of_the_reference_and_leaves_the_start(backend):
     network, batch = Conv4((1, 28, 28), 16, 3), _batch((1, 28, 28), tasks=1)
     parameters, rates, loop = _leaves(network), _rates("step")[0], InnerLoop(3)
     before = {name: value.detach().clone() for name, value in parameters.items()}
-    got = convolution.adapt(network, parameters, batch.support, cross_entropy, rates, loop, backend=backend)
+    got = conv4.adapt(network, parameters, batch.support, cross_entropy, rates, loop, backend=backend)
 
     def on_support(p):
         s = batch.support
@@ -225,7 +225,7 @@ def test_adaptation_is_that_of_the_reference_and_leaves_the_start(backend):
     assert _error(got.values(), wanted.values()) < 1e-12
     assert all(torch.equal(before[name], parameters[name]) for name in before)
     assert not any(value.requires_grad for value in got.values())
-    none = convolution.adapt(network, parameters, batch.support, huber, 0.1, InnerLoop(0), backend=backend)
+    none = conv4.adapt(network, parameters, batch.support, huber, 0.1, InnerLoop(0), backend=backend)
     none["head.bias"].fill_(9.0)
     assert all(torch.equal(before[name], parameters[name]) for name in before)
 
@@ -236,10 +236,8 @@ def test_meta_gradient_matches_finite_differences(backend):
     parameters = _leaves(network)
 
     def value(moved):
-        outputs = convolution.query_outputs(
-            network, moved, batch, cross_entropy, 0.05, InnerLoop(2), backend=backend
-        )
-        return cross_entropy(outputs, batch.query.y, batch.query.weight).sum()
+        losses = conv4.query_losses(network, moved, batch, cross_entropy, 0.05, InnerLoop(2), backend=backend)
+        return losses.sum()
 
     gradient = torch.autograd.grad(value(parameters), list(parameters.values()))
     generator, got, wanted = torch.Generator().manual_seed(2), [], []
@@ -265,29 +263,47 @@ def test_single_precision_is_close_to_double(backend):
     def gradient(dtype):
         sides = [Labelled(s.x.to(dtype), s.y, s.weight.to(dtype)) for s in (batch.support, batch.query)]
         episodes, parameters = EpisodeBatch(*sides), _leaves(network, dtype)
-        outputs = convolution.query_outputs(
+        losses = conv4.query_losses(
             network, parameters, episodes, cross_entropy, 0.05, InnerLoop(2), backend=backend
         )
-        return [g.double() for g in _gradients(outputs, episodes, cross_entropy, list(parameters.values()))]
+        return [g.double() for g in _gradients(losses, list(parameters.values()))]
 
     assert _error(gradient(torch.float32), gradient(torch.float64)) < 1e-3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_queries_in_parts_give_the_losses_of_the_whole(backend):
+    """Far more queries than are held at once, and the losses of a pass without gradients."""
+    network, batch = Conv4((1, 28, 28), 16, 3), _batch((1, 28, 28), support=2, query=150)
+    parameters = _leaves(network)
+    losses = conv4.query_losses(network, parameters, batch, cross_entropy, 0.1, InnerLoop(1), backend=backend)
+    plain = _reference_losses(network, parameters, batch, cross_entropy, 0.1, InnerLoop(1))
+    leaves = list(parameters.values())
+    assert _error([losses], [plain]) < 1e-12
+    assert _error(_gradients(losses, leaves), _gradients(plain, leaves)) < 1e-10
+    with torch.no_grad():
+        alone = conv4.query_losses(
+            network, parameters, batch, cross_entropy, 0.1, InnerLoop(1), backend=backend
+        )
+    assert not alone.requires_grad
+    assert torch.equal(alone, losses)
 
 
 def test_applies_where_the_result_is_exact():
     network, x = Conv4((1, 16, 16), 16, 3), torch.zeros(1, 2, 256, dtype=torch.float64)
     parameters = _leaves(network)
-    assert convolution.applies(network, parameters, InnerLoop(2), x)
-    assert not convolution.applies(network, parameters, InnerLoop(2, momentum=0.5), x)
-    assert not convolution.applies(network, parameters, InnerLoop(2, clip=1.0), x)
-    assert not convolution.applies(network, parameters, InnerLoop(2), x.float())
-    assert not convolution.applies(torch.nn.Linear(2, 2), parameters, InnerLoop(2), x)
+    assert conv4.applies(network, parameters, InnerLoop(2), x)
+    assert not conv4.applies(network, parameters, InnerLoop(2, momentum=0.5), x)
+    assert not conv4.applies(network, parameters, InnerLoop(2, clip=1.0), x)
+    assert not conv4.applies(network, parameters, InnerLoop(2), x.float())
+    assert not conv4.applies(torch.nn.Linear(2, 2), parameters, InnerLoop(2), x)
 
 
 def test_second_derivatives_of_the_meta_gradient_are_refused():
     network, batch = Conv4((1, 16, 16), 16, 3), _batch((1, 16, 16))
     parameters = _leaves(network)
-    outputs = convolution.query_outputs(network, parameters, batch, cross_entropy, 0.1, InnerLoop(1))
-    found = torch.autograd.grad(outputs.square().sum(), list(parameters.values()), create_graph=True)
+    losses = conv4.query_losses(network, parameters, batch, cross_entropy, 0.1, InnerLoop(1))
+    found = torch.autograd.grad(losses.square().sum(), list(parameters.values()), create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         found[0].sum().backward()
 
@@ -301,10 +317,10 @@ def test_results_do_not_depend_on_the_number_of_threads(backend):
     def gradient(threads):
         torch.set_num_threads(threads)
         try:
-            outputs = convolution.query_outputs(
+            losses = conv4.query_losses(
                 network, parameters, batch, cross_entropy, rates, InnerLoop(2), backend=backend
             )
-            found = _gradients(outputs, batch, cross_entropy, [*parameters.values(), *learned])
+            found = _gradients(losses, [*parameters.values(), *learned])
             assert torch.get_num_threads() == threads
             return found
         finally:
@@ -319,6 +335,6 @@ def test_results_do_not_depend_on_the_number_of_threads(backend):
 def test_a_native_kernel_that_does_not_fit_says_so():
     network, batch = Conv4((1, 16, 16), 4, 3), _batch((1, 16, 16))
     with pytest.raises(RuntimeError, match="install the package with a C\\+\\+ compiler|multiples of 16"):
-        convolution.query_outputs(
+        conv4.query_losses(
             network, _leaves(network), batch, cross_entropy, 0.1, InnerLoop(1), backend="native"
         )

@@ -9,7 +9,7 @@ using conv4::Index;
 using conv4::Shape;
 
 // Raised with every change of this interface: a library from before an update is then left alone.
-extern "C" int conv4_interface() { return 1; }
+extern "C" int conv4_interface() { return 2; }
 
 #define CONV4_INTERFACE(T, SUFFIX)                                                                              \
     extern "C" void conv4_sizes_##SUFFIX(const Shape *shape, Index *tape_scratch) {                             \
@@ -47,23 +47,6 @@ extern "C" int conv4_interface() { return 1; }
             body.tangent_backward(theta, direction, tape + k * body.tape(), dots + k * body.tape(),             \
                                   d_embedding + k * body.embedding(), d_embedding_dot + k * body.embedding(),   \
                                   scratch, gradient_dot);                                                       \
-    }                                                                                                           \
-    /* Any number of pictures through the tape of one. */                                                      \
-    extern "C" void conv4_embed_##SUFFIX(const Shape *shape, Index n, const T *x, const T *theta, T *tape,      \
-                                         T *scratch, T *embedding) {                                            \
-        const Body<T> body(*shape);                                                                             \
-        for (Index k = 0; k < n; ++k)                                                                           \
-            body.forward(x + k * body.pixels(), theta, tape, scratch, embedding + k * body.embedding());        \
-    }                                                                                                           \
-    extern "C" void conv4_pull_back_##SUFFIX(const Shape *shape, Index n, const T *x, const T *theta,           \
-                                             const T *d_embedding, T *tape, T *scratch, T *embedding,           \
-                                             T *gradient) {                                                     \
-        const Body<T> body(*shape);                                                                             \
-        body.prepare(theta, nullptr, scratch);                                                                  \
-        for (Index k = 0; k < n; ++k) {                                                                         \
-            body.forward(x + k * body.pixels(), theta, tape, scratch, embedding + k * body.embedding());        \
-            body.backward(theta, tape, d_embedding + k * body.embedding(), scratch, gradient);                  \
-        }                                                                                                       \
     }
 
 CONV4_INTERFACE(float, f32)

@@ -9,20 +9,22 @@ kernel where it was built at installation, and by PyTorch elsewhere; both give t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
-from med_maml_pipeline.bilevel.convolution_layout import Layout
-from med_maml_pipeline.bilevel.convolution_rates import RatePlan
-from med_maml_pipeline.bilevel.convolution_sweep import Task, descend
-from med_maml_pipeline.bilevel.convolution_tasks import Backend, TaskGradients, backend_for
+from med_maml_pipeline.bilevel.conv4.layout import Layout
+from med_maml_pipeline.bilevel.conv4.rates import RatePlan
+from med_maml_pipeline.bilevel.conv4.sweep import Rows, descend
+from med_maml_pipeline.bilevel.conv4.tasks import Backend, Work, backend_for
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, RatesByStep
 from med_maml_pipeline.bilevel.losses import TaskLoss
 from med_maml_pipeline.networks.conv import Conv4
 
-__all__ = ["Backend", "adapt", "applies", "query_outputs"]
+__all__ = ["adapt", "applies", "query_losses"]
 
 
 def applies(network: nn.Module, parameters: Mapping[str, Tensor], loop: InnerLoop, x: Tensor) -> bool:
@@ -33,11 +35,12 @@ def applies(network: nn.Module, parameters: Mapping[str, Tensor], loop: InnerLoo
         and loop.momentum == 0.0
         and loop.clip is None
         and x.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")  # bfloat16 is for the paths of PyTorch
         and all(tensor.device.type == "cpu" and tensor.dtype == x.dtype for tensor in tensors)
     )
 
 
-def query_outputs(
+def query_losses(
     network: Conv4,
     parameters: Mapping[str, Tensor],
     batch: EpisodeBatch,
@@ -47,13 +50,15 @@ def query_outputs(
     *,
     backend: Backend = "best",
 ) -> Tensor:
-    """Outputs ``[t, q, c]`` on the queries after the inner loop, differentiable once.
+    """Losses ``[t]`` on the queries after the inner loop, differentiable once.
+
+    Their gradients are computed along with them, so that the queries pass the network once.
 
     Args:
         network: The structure; the width of the head is that of ``parameters``.
         parameters: Where every task starts.
         batch: Support and query sets, pictures as rows ``[t, n, channels · height · width]``.
-        loss: Inner loss per task.
+        loss: Loss per task: a sum over its rows.
         rates: Learning rates.
         loop: Steps and order; no momentum, no clip.
         backend: ``best`` takes the native kernel where it fits, ``torch`` and ``native`` force one.
@@ -62,12 +67,13 @@ def query_outputs(
         RuntimeError: ``native`` was asked for and was not built or does not fit.
     """
     plan = RatePlan.of(rates, loop.steps)
-    make_body, order = backend_for(network, parameters, batch.support.x.shape[1], backend)
+    make_body, order = backend_for(network, parameters, backend)
     layout = Layout.of(parameters, order)
-    work = TaskGradients(layout, make_body, _tasks(batch), loss, plan, loop.first_order)
+    tasks = list(zip(_rows(batch.support), _rows(batch.query), strict=True))
+    work = Work(layout, make_body, tasks, loss, plan, loop.first_order)
     values = [parameters[name] for name in layout.shapes]
-    outputs: Tensor = _QueryOutputs.apply(work, *values, *plan.tensors)
-    return outputs
+    losses: Tensor = _QueryLosses.apply(work, *values, *plan.tensors)
+    return losses
 
 
 def adapt(
@@ -89,15 +95,15 @@ def adapt(
         loss: Loss per task.
         rates: Learning rates.
         loop: Steps; no momentum, no clip.
-        backend: As for `query_outputs`.
+        backend: As for `query_losses`.
     """
-    make_body, order = backend_for(network, parameters, support.x.shape[1], backend)
+    make_body, order = backend_for(network, parameters, backend)
     layout = Layout.of(parameters, order)
-    task = Task(support.x[0].flatten(1), support.y[0], support.weight[0], support.x[0, :0].flatten(1))
+    (rows,) = _rows(support)
     with torch.no_grad():
         start = layout.pack(parameters)
         by_step = RatePlan.of(rates, loop.steps).vectors(layout, start)
-        descent = descend(make_body(), layout, start, task, loss, by_step)
+        descent = descend(make_body(), layout, start, rows, loss, by_step)
         found = layout.unpack(descent.points[-1])
         return {
             name: found[name].clone() if name in found else parameters[name].detach().clone()
@@ -105,25 +111,28 @@ def adapt(
         }
 
 
-class _QueryOutputs(torch.autograd.Function):
+class _QueryLosses(torch.autograd.Function):
     """Connects the sweeps to autograd: inputs are parameters and rates, in the order of ``work``."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, work: TaskGradients, *tensors: Tensor) -> Tensor:
+    def forward(ctx: Any, work: Work, *tensors: Tensor) -> Tensor:
         n = len(work.layout.shapes)
-        ctx.work = work  # type: ignore[attr-defined]
-        needs = any(ctx.needs_input_grad[1 + n :])  # type: ignore[attr-defined]
         start = work.layout.pack(dict(zip(work.layout.shapes, tensors[:n], strict=True)))
-        return work.outputs(start, keep_gradients=needs)
+        if not any(ctx.needs_input_grad):
+            return work.losses(start)
+        found = work.losses_and_gradients(start, learn_rates=any(ctx.needs_input_grad[1 + n :]))
+        ctx.layout, ctx.n_rates = work.layout, len(work.plan.tensors)
+        ctx.save_for_backward(found.start, *found.rates)
+        return found.losses
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: torch.autograd.function.FunctionCtx, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        d_start, d_rates = ctx.work.gradients(d_outputs)  # type: ignore[attr-defined]
-        return None, *d_start.values(), *d_rates
+    @once_differentiable
+    def backward(ctx: Any, d_losses: Tensor) -> tuple[Tensor | None, ...]:
+        start, *rates = ctx.saved_tensors
+        d_start = ctx.layout.unpack(d_losses @ start)
+        d_rates = [torch.tensordot(d_losses.to(each.dtype), each, 1) for each in rates]
+        return None, *d_start.values(), *(d_rates or [None] * ctx.n_rates)
 
 
-def _tasks(batch: EpisodeBatch) -> list[Task]:
-    support = batch.support
-    rows = (support.x.flatten(2), support.y, support.weight, batch.query.x.flatten(2))
-    return [Task(*parts) for parts in zip(*rows, strict=True)]
+def _rows(labelled: Labelled) -> list[Rows]:
+    return [Rows(*parts) for parts in zip(labelled.x.flatten(2), labelled.y, labelled.weight, strict=True)]

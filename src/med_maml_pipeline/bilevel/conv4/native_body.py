@@ -18,8 +18,11 @@ from med_maml_pipeline.networks.conv import Conv4
 
 __all__ = ["NativeBody", "native_available"]
 
-_INTERFACE = 1
+_INTERFACE = 2
 """``conv4_interface`` of ``native/conv4.cpp``."""
+
+_TAPE_BYTES = 4 << 20
+"""Activations that are kept at a time where a set of pictures may be divided."""
 
 _SUFFIXES = {torch.float32: "f32", torch.float64: "f64"}
 
@@ -39,7 +42,7 @@ def native_available() -> bool:
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    for path in sorted(Path(__file__).parent.glob("_conv4.*")):
+    for path in sorted(Path(__file__).parent.glob("_kernel.*")):
         try:
             library = ctypes.CDLL(str(path))
         except OSError:  # built for another system
@@ -56,7 +59,6 @@ class NativeBody:
         network: The structure.
         width: Channels of every block, a multiple of 16 and of the groups.
         dtype: float32 or float64.
-        rows: Most pictures of one ``forward``.
 
     Raises:
         RuntimeError: the kernel was not built, or does not fit the width or the type.
@@ -64,7 +66,7 @@ class NativeBody:
 
     order: ClassVar[tuple[int, ...]] = (2, 3, 1, 0)
 
-    def __init__(self, network: Conv4, width: int, dtype: torch.dtype, rows: int) -> None:
+    def __init__(self, network: Conv4, width: int, dtype: torch.dtype) -> None:
         library = _library()
         if library is None:
             raise RuntimeError(
@@ -82,11 +84,11 @@ class NativeBody:
         self._embedding = network.embedding
         sizes = (ctypes.c_ssize_t * 2)()
         self._call("sizes", sizes)
-        self._rows = rows
+        self._of_picture, self._n = sizes[0], 0
+        self.rows = max(1, _TAPE_BYTES // (sizes[0] * dtype.itemsize))
         # The kernel writes inside the zero borders of these buffers only.
-        self._tape = torch.zeros(max(rows, 1) * sizes[0], dtype=dtype)
         self._scratch = torch.zeros(sizes[1], dtype=dtype)
-        self._dots: Tensor | None = None
+        self._tape = self._dots = torch.zeros(0, dtype=dtype)
 
     @staticmethod
     def fits(width: int, dtype: torch.dtype) -> bool:
@@ -95,8 +97,8 @@ class NativeBody:
 
     def forward(self, x: Tensor, theta: Tensor) -> Tensor:
         """See `Body.forward`."""
-        if len(x) > self._rows:
-            raise ValueError(f"this body was made for {self._rows} pictures, got {len(x)}")
+        self._n = len(x)
+        self._tape = self._for_all(self._tape)
         embedding = theta.new_empty(len(x), self._embedding)
         self._call("forward", len(x), x.contiguous(), theta, self._tape, self._scratch, embedding)
         return embedding
@@ -114,18 +116,16 @@ class NativeBody:
 
     def tangent(self, theta: Tensor, direction: Tensor) -> Tensor:
         """See `Body.tangent`."""
-        if self._dots is None:
-            self._dots = torch.zeros_like(self._tape)
-        dot = theta.new_empty(self._rows, self._embedding)
+        self._dots = self._for_all(self._dots)
+        dot = theta.new_empty(self._n, self._embedding)
         direction = direction.contiguous()
-        self._call("tangent", self._rows, theta, direction, self._tape, self._dots, self._scratch, dot)
+        self._call("tangent", self._n, theta, direction, self._tape, self._dots, self._scratch, dot)
         return dot
 
     def tangent_backward(
         self, theta: Tensor, direction: Tensor, d_embedding: Tensor, d_embedding_dot: Tensor
     ) -> Tensor:
         """See `Body.tangent_backward`."""
-        assert self._dots is not None
         gradient_dot = self._zeros()
         sides = [
             value.contiguous() for value in (direction, self._tape, self._dots, d_embedding, d_embedding_dot)
@@ -133,18 +133,10 @@ class NativeBody:
         self._call("tangent_backward", len(d_embedding), theta, *sides, self._scratch, gradient_dot)
         return gradient_dot
 
-    def embed(self, x: Tensor, theta: Tensor) -> Tensor:
-        """See `Body.embed`."""
-        embedding = theta.new_empty(len(x), self._embedding)
-        self._call("embed", len(x), x.contiguous(), theta, self._tape, self._scratch, embedding)
-        return embedding
-
-    def pull_back(self, x: Tensor, theta: Tensor, d_embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Body.pull_back`."""
-        embedding, gradient = theta.new_empty(len(x), self._embedding), self._zeros()
-        sides = [x.contiguous(), theta, d_embedding.contiguous(), self._tape, self._scratch, embedding]
-        self._call("pull_back", len(x), *sides, gradient)
-        return embedding, gradient
+    def _for_all(self, buffer: Tensor) -> Tensor:
+        """The buffer, or a longer one, with room for every picture of the last ``forward``."""
+        needed = self._n * self._of_picture
+        return buffer if len(buffer) >= needed else torch.zeros(needed, dtype=self._dtype)
 
     def _zeros(self) -> Tensor:
         shape = self._shape
