@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
-
 from common.output import effort, options, save, table
 from common.pictures import COLOURS, panels, write_picture
 from common.workers import Worker
 from common.workloads import Workload, problem
+
 from med_maml_pipeline.bilevel import adapt, cross_entropy
 
 CASES = (

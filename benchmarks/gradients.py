@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from common.contestants import PEERS, gradients
 from common.output import options, save, table
 from common.pictures import COLOURS, MARKERS, panels, write_picture
 from common.workloads import Problem, Workload, problem
+from torch import Tensor
+
 from med_maml_pipeline.bilevel import Path, cross_entropy, query_outputs
-from med_maml_pipeline.bilevel.conv4.native_body import native_available
+from med_maml_pipeline.bilevel.conv4 import native_available
 
 WORKLOADS = (
     Workload("MLP, SiLU", 50, 2, activation="silu"),
@@ -58,13 +58,14 @@ def meta_loss(given: Problem, direction: Tensor, distance: float) -> float:
     outputs = query_outputs(
         given.network, start, given.batch, cross_entropy, work.rate, work.loop, path=Path.REFERENCE
     )
-    return float(cross_entropy(outputs, query.y, query.weight).sum())
+    return cross_entropy(outputs, query.y, query.weight).sum().item()
 
 
 def differences(given: Problem, directions: Tensor) -> Tensor:
     """Derivatives of the meta-loss along directions ``[d, p]``, by central differences of fourth order."""
-    # ReLU nets have kinks: a short way meets few of them, smooth nets bear a long one.
-    h = 1e-3 if given.workload.activation == "silu" else 1e-5
+    # ReLU and pooling have kinks: a short way meets few of them, smooth nets bear a long one.
+    smooth = given.workload.activation == "silu"
+    h = 1e-3 if smooth else 1e-6 if given.workload.convolutional else 1e-5
     found = []
     for direction in directions:
         near = meta_loss(given, direction, h) - meta_loss(given, direction, -h)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import cast
 
 import higher
 import torch
@@ -15,7 +16,8 @@ import torchopt
 from torch import Tensor
 
 from common.workloads import Problem, Workload
-from med_maml_pipeline.bilevel import Path, convolution, cross_entropy, query_outputs
+from med_maml_pipeline.bilevel import Path, conv4, cross_entropy, query_losses
+from med_maml_pipeline.networks import Conv4
 
 __all__ = ["CONTESTANTS", "LABELS", "OURS", "PEERS", "contestants_of", "gradients"]
 
@@ -27,26 +29,19 @@ def _engine(problem: Problem, *, path: Path | None = None, chunk: int | None = N
     """The engine, a chunk of tasks after the other (None: all at once)."""
     work = problem.workload
     for part in problem.batch.chunks(chunk or len(problem.batch)):
-        outputs = query_outputs(
+        losses = query_losses(
             problem.network, problem.leaves, part, cross_entropy, work.rate, work.loop, path=path
         )
-        cross_entropy(outputs, part.query.y, part.query.weight).sum().backward()
+        losses.sum().backward()
     return _taken(problem.leaves)
 
 
-def _convolution(problem: Problem, *, backend: convolution.Backend) -> Mapping[str, Tensor]:
+def _convolution(problem: Problem, *, backend: conv4.Backend) -> Mapping[str, Tensor]:
     """The engine's path for Conv-4 by a named backend."""
-    work, batch = problem.workload, problem.batch
-    outputs = convolution.query_outputs(
-        problem.network,  # type: ignore[arg-type]
-        problem.leaves,
-        batch,
-        cross_entropy,
-        work.rate,
-        work.loop,
-        backend=backend,
-    )
-    cross_entropy(outputs, batch.query.y, batch.query.weight).sum().backward()
+    work, network = problem.workload, cast(Conv4, problem.network)
+    conv4.query_losses(
+        network, problem.leaves, problem.batch, cross_entropy, work.rate, work.loop, backend=backend
+    ).sum().backward()
     return _taken(problem.leaves)
 
 
@@ -106,9 +101,7 @@ def contestants_of(workload: Workload) -> tuple[str, ...]:
     """Whose times are compared on a workload; the native kernel only where it was built."""
     if not workload.convolutional:
         return ("ours", *PEERS)
-    from med_maml_pipeline.bilevel.conv4.native_body import native_available
-
-    native = ("ours, native",) if native_available() and workload.filters % 16 == 0 else ()
+    native = ("ours, native",) if conv4.native_available() and workload.filters % 16 == 0 else ()
     return (*native, "ours, PyTorch", *PEERS)
 
 

@@ -48,7 +48,7 @@ def effort(chosen: argparse.Namespace) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """CPU model, cores, versions and date: what is needed to read the figures, and nothing that names the machine."""
+    """CPU model, cores, versions, date: what the figures need; nothing names the machine."""
     found = None
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

@@ -28,7 +28,7 @@ class Worker:
 
     def __init__(self, threads: int) -> None:
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["torch"])
+        context.set_forkserver_preload(["torch", "torchopt", "higher", "med_maml_pipeline.bilevel"])
         self._pipe, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, threads), daemon=True)
         self._process.start()
