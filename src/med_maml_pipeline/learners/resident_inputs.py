@@ -26,7 +26,7 @@ class ResidentInputs:
         inputs: The encoded rows on the host.
         device: ``cpu`` or ``cuda``.
         matrix: ``[m, width]`` rows of all tables on the device (pixels as uint8); None where episodes travel
-            as rows: on a CPU, where gathering twice gains nothing, and where inputs depend on the support.
+            as rows: on a CPU, where gathering in NumPy is faster, and where inputs depend on the support.
         first: Row of ``matrix`` at which a table begins.
     """
 
