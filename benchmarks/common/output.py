@@ -75,7 +75,8 @@ def save(name: str, chosen: argparse.Namespace, content: Mapping[str, Any], mark
     markdown = f"{markdown}\n\n{note}"
     print(markdown)
     for path in chosen.write:
-        write_between_markers(path, name, markdown)
+        picture = os.path.relpath(chosen.images / f"{name}.png", path.parent)
+        write_between_markers(path, name, f"{markdown}\n\n![{name}]({Path(picture).as_posix()})")
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
