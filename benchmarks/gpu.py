@@ -148,9 +148,7 @@ def measure(workload: Workload, device: str, repeats: int, curve: int, peak: flo
     curves = {name: [float(step()) for _ in range(curve)] for name, step in steps.items()}
     apart = max(abs(a - b) / b for a, b in zip(curves["ours"], curves["TorchOpt"], strict=True))
     ends = {name: values[-1] for name, values in curves.items()}
-    print(
-        f"{workload.name}: loss {curves['ours'][0]:.4f} at first, after {curve} steps {ends}: {apart:.1%} apart"
-    )
+    print(f"{workload.name}: loss {curves['ours'][0]:.4f}, after {curve} steps {ends}: {apart:.1%} apart")
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(repeats):
         for name, step in steps.items():

@@ -123,6 +123,18 @@ def test_shapes_beyond_the_most_are_ordinary_updates(static, monkeypatch):
         torch.testing.assert_close(few[name], value, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="capturing works on a GPU")
+def test_what_cannot_be_captured_runs_as_it_is_and_the_log_says_so_once(static, caplog):
+    _trained_in_double(InnerLoop(1))
+    step, update = static[0], torch.zeros
+    step.device = torch.device("cuda")  # which is not there
+    with caplog.at_level(logging.WARNING):
+        assert step._captured(update) is update
+        assert step._captured(update) is update
+    (said,) = caplog.messages
+    assert said.startswith("An update could not be captured as a CUDA graph and runs without: ")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "extra", [{}, {"input_dropout": 0.3}, {"balanced": True, "inner_momentum": 0.5}], ids=str

@@ -87,9 +87,9 @@ class StaticStep(MetaStep):
         """The update as a graph; as it is where there is no GPU, or where capturing fails."""
         if self.device.type != "cuda" or not self._capturing:
             return update
-        graph = torch.cuda.CUDAGraph()
         self.state.optimiser.zero_grad(set_to_none=True)  # gradients must lie in the graph's own memory
         try:
+            graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
                 loss = update()
         except RuntimeError as error:
