@@ -13,7 +13,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from med_maml_pipeline.config import Parameters, parse_parameters
-from med_maml_pipeline.learners.maml import MamlTraining
+from med_maml_pipeline.learners.maml_settings import MamlTraining
 from med_maml_pipeline.learners.pretraining import Pretraining
 from med_maml_pipeline.learners.prior import PriorTraining
 from med_maml_pipeline.learners.protonet import ProtoNetTraining

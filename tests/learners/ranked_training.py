@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from med_maml_pipeline.learners import maml
+from med_maml_pipeline.learners import meta_loss
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.learners.state_file import StateFile, read_state, write_state
@@ -106,13 +106,13 @@ def train(training: Training) -> None:
 def train_noting_tasks(training: Training) -> None:
     """`train`, with a note of every task that this process differentiates."""
     seen = []
-    original = maml.query_losses
+    original = meta_loss.query_losses
 
     def noting(network, start, episodes, *others, **options):
         seen.extend(hashlib.sha256(x.numpy().tobytes()).hexdigest() for x in episodes.support.x)
         return original(network, start, episodes, *others, **options)
 
-    with mock.patch.object(maml, "query_losses", noting):
+    with mock.patch.object(meta_loss, "query_losses", noting):
         train(training)
     (training.folder / f"tasks-{World.current().rank}.json").write_text(json.dumps(seen))
 

@@ -10,7 +10,8 @@ from test_protocol import problem
 
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.devices import arithmetic
-from med_maml_pipeline.learners.maml import Maml, MamlTraining
+from med_maml_pipeline.learners.maml import Maml
+from med_maml_pipeline.learners.maml_settings import MamlTraining
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.learners.settings import read_settings
@@ -41,7 +42,7 @@ def test_a_missing_gpu_is_said_before_anything_is_trained(name, no_gpu, monkeypa
     with pytest.raises(
         ConfigurationError, match=f"'{name}': 'device: cuda'.*no CUDA device; set 'device: cpu'"
     ):
-        list(meta_train([problem(TargetType.BINARY)], dict.fromkeys(["maml", name]), effort, 0))
+        list(meta_train([problem(TargetType.BINARY)], dict.fromkeys(["maml", name]), effort, [0]))
 
 
 def test_auto_takes_what_there_is(no_gpu, monkeypatch):

@@ -13,7 +13,7 @@ from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.episode_batches import InputDropout, balance, batches, labelled
 from med_maml_pipeline.learners.inputs import encode_support
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
-from med_maml_pipeline.learners.maml import MamlTraining
+from med_maml_pipeline.learners.maml_settings import MamlTraining
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.outer_loop import optimise

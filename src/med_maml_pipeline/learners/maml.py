@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 
 from torch import Tensor
 
-from med_maml_pipeline.bilevel import EpisodeBatch, InnerLoop, TaskChunks, query_losses
+from med_maml_pipeline.bilevel import InnerLoop
 from med_maml_pipeline.learners.architecture import network_of, precision_of
-from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch, balance, batches, loss_of
+from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch, batches
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
+from med_maml_pipeline.learners.maml_settings import MamlAdaptation, MamlTraining
+from med_maml_pipeline.learners.meta_loss import MetaLoss
 from med_maml_pipeline.learners.meta_step import EpisodeLosses
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
@@ -24,84 +26,9 @@ from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import Heads, Network, initial_parameters
 from med_maml_pipeline.tasks.sampling import training_batch
-from med_maml_pipeline.tasks.types import MetaSplit, Problem, Support, TargetType
+from med_maml_pipeline.tasks.types import MetaSplit, Problem, Support
 
-__all__ = ["Maml", "MamlAdaptation", "MamlTraining"]
-
-
-@dataclass(frozen=True)
-class MamlTraining:
-    """Settings of meta-training.
-
-    Attributes:
-        steps: Meta-updates.
-        meta_batch: Tasks per meta-update.
-        shots: Support examples per class (in all for regression).
-        query: Query examples per task.
-        hidden: Widths of the hidden layers.
-        inner_lr: Inner rate, in units of the inverse curvature of each layer (see `initial_log_rates`).
-        inner_steps: Inner steps.
-        inner_momentum: Momentum of the inner loop.
-        inner_clip: Largest norm of a task's gradient in an inner step; 0 lets any pass.
-        learn_inner_lr: Learn one rate per layer along with the parameters.
-        outer_lr: Rate of AdamW.
-        weight_decay: Of AdamW.
-        warmup: Share of the updates in which the rate grows; it then falls as a cosine.
-        validate_every: Updates between two looks at validation episodes; 0 never looks.
-        patience: Looks without a better one after which training stops; 0 goes to the end.
-        balanced: Let both classes of a task count alike in the query loss, whatever their prevalence.
-        input_dropout: Share of the input columns hidden from a task, the same in support and query.
-        backbone: Network for pictures: ``conv4`` or ``resnet12``.
-        filters: Its (first) number of channels.
-        augment: Turn, mirror, move and recolour pictures during training.
-        memory_mib: Memory for the graphs of a meta-update, in MiB; tasks are taken as many at once as fit.
-        device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
-        precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
-    """
-
-    steps: int = 600
-    meta_batch: int = 16
-    shots: int = 10
-    query: int = 32
-    hidden: tuple[int, ...] = (128, 64)
-    inner_lr: float = 0.5
-    inner_steps: int = 3
-    inner_momentum: float = 0.0
-    inner_clip: float = 0.0
-    learn_inner_lr: bool = True
-    outer_lr: float = 3e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.05
-    validate_every: int = 0
-    patience: int = 5
-    balanced: bool = False
-    input_dropout: float = 0.0
-    backbone: str = "conv4"
-    filters: int = 32
-    augment: bool = True
-    memory_mib: float = 1024.0
-    device: str = "cpu"
-    precision: str = "float32"
-
-    @property
-    def inner_loop(self) -> InnerLoop:
-        """The inner loop of meta-training."""
-        return InnerLoop(self.inner_steps, self.inner_momentum, self.inner_clip or None)
-
-
-@dataclass(frozen=True)
-class MamlAdaptation:
-    """Settings of adaptation.
-
-    Attributes:
-        adapt_steps: Gradient steps on the support; 0 scores with the meta-learned start.
-        adapt_lr_scale: Multiplies the inner rates.
-        views: 8 averages a picture's scores over its rotations and reflections.
-    """
-
-    adapt_steps: int = 5
-    adapt_lr_scale: float = 1.0
-    views: int = 1
+__all__ = ["Maml"]
 
 
 class Maml:
@@ -172,7 +99,7 @@ class Maml:
         }
         learned = {**parameters, **(log_rates if options.learn_inner_lr else {})}
         resident = ResidentInputs.of(inputs, options.device)
-        meta_loss = _MetaLoss(network, heads, parameters, log_rates, options, resident)
+        meta_loss = MetaLoss(network, heads, parameters, log_rates, options, resident)
 
         def drawn_at(step: int) -> Iterator[TypedBatch]:
             drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
@@ -214,53 +141,3 @@ class Maml:
 
 def _trunk(parameters: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
     return {name: v for name, v in parameters.items() if not name.startswith(f"{network.head_path}.")}
-
-
-class _MetaLoss:
-    """Loss on the queries after the inner loop, as a function of the meta-learned tensors."""
-
-    def __init__(
-        self,
-        network: Network,
-        heads: Heads,
-        parameters: Mapping[str, Tensor],
-        log_rates: Mapping[str, Tensor],
-        options: MamlTraining,
-        resident: ResidentInputs,
-    ) -> None:
-        self._network, self._heads, self._parameters = network, heads, parameters
-        self._log_rates, self._options, self._resident = log_rates, options, resident
-        self._chunks, self._taken = TaskChunks(options.memory_mib), 0
-
-    def parts(self, drawn: TypedBatch) -> Iterator[Tensor]:
-        """The batch's part of the loss, of as many tasks at a time as fit the memory budget."""
-        batch, loss, loop = self._balanced(self._resident.rows(drawn)), loss_of(drawn.target_type), self._loop
-        path, size = self._chunks.plan(
-            self._network, self._start(batch), batch.episodes, loss, self._rates(), loop
-        )
-        for part in batch.chunks(size):
-            self._taken = len(part)
-            losses = query_losses(
-                self._network, self._start(part), part.episodes, loss, self._rates(), loop, path=path
-            )
-            yield losses.sum() / self._options.meta_batch
-
-    def fewer(self) -> int:
-        """Takes half as many tasks at once as last time, and says how many; 0 where it was one."""
-        return self._taken // 2 if self._chunks.halve(self._taken) else 0
-
-    @property
-    def _loop(self) -> InnerLoop:
-        return self._options.inner_loop
-
-    def _balanced(self, batch: TypedBatch) -> TypedBatch:
-        if not self._options.balanced or batch.target_type is TargetType.REGRESSION:
-            return batch
-        query = balance(batch.episodes.query, batch.n_classes)
-        return replace(batch, episodes=EpisodeBatch(batch.episodes.support, query))
-
-    def _start(self, batch: TypedBatch) -> dict[str, Tensor]:
-        return self._heads.attach(self._parameters, batch.target_type, batch.n_classes)
-
-    def _rates(self) -> dict[str, Tensor]:
-        return rates_from_logs(self._log_rates)

@@ -16,9 +16,9 @@ class Heads:
     """The last linear layers that tasks of one problem start from.
 
     Binary tasks share a head of two logits. Multiclass tasks differ in their number of classes, so every
-    class starts from one learned vector: before adaptation all classes score alike, and their order does
-    not matter (UnicornMAML, Ye & Chao 2022). Regression has a head of one value on the standardised
-    target.
+    class starts at zero: before adaptation all classes score alike, and their order does not matter. (One
+    learned vector for every class, as in UnicornMAML by Ye & Chao 2022, raises all logits alike and changes
+    no prediction and no gradient.) Regression has a head of one value on the standardised target.
 
     Attributes:
         width: Width of the embedding.
@@ -30,7 +30,7 @@ class Heads:
 
     def initial(self, *, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
         """Zero heads: chance before meta-training."""
-        rows = {"binary": 2, "multiclass": 1, "regression": 1}
+        rows = {"binary": 2, "regression": 1}
         return {
             f"heads.{kind}.{part}": torch.zeros((n, self.width) if part == "weight" else (n,), dtype=dtype)
             for kind, n in rows.items()
@@ -46,7 +46,11 @@ class Heads:
             n_classes: Number of classes (multiclass only).
         """
         trunk = {name: value for name, value in parameters.items() if not name.startswith("heads.")}
-        weight, bias = parameters[f"heads.{kind}.weight"], parameters[f"heads.{kind}.bias"]
         if kind == "multiclass":
-            weight, bias = weight.expand(n_classes, -1), bias.expand(n_classes)
+            like = parameters["heads.binary.weight"]
+            # Leaves of their own: the inner loop differentiates every parameter.
+            weight = like.new_zeros(n_classes, self.width, requires_grad=True)
+            bias = like.new_zeros(n_classes, requires_grad=True)
+        else:
+            weight, bias = parameters[f"heads.{kind}.weight"], parameters[f"heads.{kind}.bias"]
         return {**trunk, f"{self.prefix}.weight": weight, f"{self.prefix}.bias": bias}
