@@ -87,6 +87,7 @@ class Parameters(_Block):
 
     Attributes:
         seed: Seed of everything that is drawn.
+        seeds: Number of meta-training seeds: ``seed``, ``seed + 1``, …; all other draws are ``seed``'s.
         budget: ``quick`` or ``full``.
         budgets: What the budgets mean.
         workers: Worker processes for training and adaptation (results do not depend on it).
@@ -103,6 +104,7 @@ class Parameters(_Block):
     """
 
     seed: int = Field(default=0, ge=0)
+    seeds: int = Field(default=1, ge=1)
     budget: BudgetName = "quick"
     budgets: Budgets = Budgets()
     workers: int = Field(default=2, ge=1)
@@ -134,6 +136,11 @@ class Parameters(_Block):
     def active_budget(self) -> Budget:
         """The budget that this run spends."""
         return self.budgets.named(self.budget)
+
+    @property
+    def all_seeds(self) -> range:
+        """The meta-training seeds."""
+        return range(self.seed, self.seed + self.seeds)
 
     def learner_settings(self, modality: str) -> dict[str, dict[str, Scalar]]:
         """Settings by learner of one modality under the active budget."""

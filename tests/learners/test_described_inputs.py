@@ -10,7 +10,12 @@ from kedro.io import Version
 from test_protocol import problem
 
 from med_maml_pipeline.datasets import SnapshotDataset
-from med_maml_pipeline.learners.checkpoints import checkpoint_files, checkpoint_keys, load_checkpoints
+from med_maml_pipeline.learners.checkpoints import (
+    CheckpointKey,
+    checkpoint_files,
+    checkpoint_keys,
+    load_checkpoints,
+)
 from med_maml_pipeline.learners.described_inputs import (
     describe_inputs,
     input_files,
@@ -30,16 +35,29 @@ def _schema(**changes: Any) -> dict[str, Any]:
 def test_it_comes_back_from_the_disk_beside_the_checkpoints(tmp_path):
     own = problem(TargetType.BINARY)
     inputs = describe_inputs(own, "molecules", {"s/main": _schema()})
-    chosen = pd.DataFrame({"learner": ["maml"], "settings": ['{"adapt": {}}'], "value": [0.1 + 0.2]})
+    chosen = pd.DataFrame(
+        {
+            "learner": ["maml", "maml"],
+            "seed": [3, 4],
+            "settings": ['{"adapt": {}}', '{"adapt": {"rate": 1}}'],
+            "value": [0.1 + 0.2, 0.4],
+        }
+    )
+    keys = [CheckpointKey("p", 0, "maml", seed) for seed in (3, 4)]
     dataset = SnapshotDataset(str(tmp_path / "checkpoints"), version=Version(None, "one"))
     dataset.save(
-        [*checkpoint_files("p", 0, "maml", Checkpoint("maml")), *input_files("p", 0, inputs, chosen)]
+        [
+            *(file for key in keys for file in checkpoint_files(key, Checkpoint("maml"))),
+            *input_files("p", 0, inputs, chosen),
+        ]
     )
     snapshot = dataset.load()
     assert load_inputs(snapshot, "p", 0, "molecules") == inputs
-    pd.testing.assert_frame_equal(load_chosen(snapshot, "p", 0), chosen)
-    assert checkpoint_keys(snapshot) == (("p", 0, "maml"),)
-    assert set(load_checkpoints(snapshot)) == {("p", 0, "maml")}
+    for row, seed in enumerate((3, 4)):
+        own = chosen.iloc[[row]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(load_chosen(snapshot, "p", 0, seed), own)
+    assert checkpoint_keys(snapshot) == tuple(keys)
+    assert set(load_checkpoints(snapshot)) == set(keys)
 
 
 def test_what_it_says():

@@ -25,7 +25,7 @@ EFFORT = Effort(2, 1, 2, {"maml": SETTINGS})
 
 
 def _trained(data: Problem, state: Path | None, effort: Effort = EFFORT, seed: int = 0) -> Trained:
-    (trained,) = meta_train([data], ["maml"], effort, seed, around=Surroundings(state=state))
+    (trained,) = meta_train([data], ["maml"], effort, [seed], around=Surroundings(state=state))
     return trained
 
 

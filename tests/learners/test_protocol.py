@@ -134,12 +134,11 @@ def test_the_whole_evaluation_leaves_every_checkpoint_bit_identical(kind: Target
     names = [name for name in LEARNERS if get_learner(name).supports(problem(kind))]
     effort = Effort(2, 1, 1, dict.fromkeys(names, TINY))
     lanes = {LANE_OF[name]: [n for n in LANES[LANE_OF[name]] if n in names] for name in names}
-    trained = [t for lane in lanes.values() for t in meta_train([problem(kind)], lane, effort, 0)]
-    checkpoints = {(t.problem, t.fold, t.learner): t.checkpoint for t in trained}
+    trained = [t for lane in lanes.values() for t in meta_train([problem(kind)], lane, effort, [0])]
+    checkpoints = {t.key: t.checkpoint for t in trained}
     before = {key: _bytes(checkpoint) for key, checkpoint in checkpoints.items()}
     for t in trained:
-        key = (t.problem, t.fold, t.learner)
-        predictions = predict_test_episodes([problem(kind)], {key: t.checkpoint}, t.selection, 0)
+        predictions = predict_test_episodes([problem(kind)], {t.key: t.checkpoint}, t.selection)
         assert len(predictions) == 4
-    assert set(checkpoints) == {("p", 0, name) for name in names}
+    assert set(checkpoints) == {("p", 0, name, 0) for name in names}
     assert {key: _bytes(checkpoint) for key, checkpoint in checkpoints.items()} == before

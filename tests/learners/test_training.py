@@ -85,7 +85,7 @@ def learner(monkeypatch: pytest.MonkeyPatch) -> Scripted:
 
 
 def test_selection_finds_the_settings_that_validation_tasks_prefer(problem, learner):
-    (trained,) = meta_train([problem], ["scripted"], EFFORT, seed=0)
+    (trained,) = meta_train([problem], ["scripted"], EFFORT, [0])
     chosen = trained.selection[trained.selection["chosen"]]
     assert sorted(chosen["support_size"]) == [5, 10]
     for settings in chosen["settings"].map(json.loads):
@@ -95,7 +95,7 @@ def test_selection_finds_the_settings_that_validation_tasks_prefer(problem, lear
 
 
 def test_meta_training_and_selection_never_see_a_test_task(problem, learner):
-    list(meta_train([problem], ["scripted"], EFFORT, seed=0))
+    list(meta_train([problem], ["scripted"], EFFORT, [0]))
     assert set(learner.seen) == {"train", "validation"}
 
 
@@ -104,14 +104,14 @@ def test_changing_test_labels_changes_nothing_in_selection(problem, learner):
         problem,
         tasks=tuple(replace(t, y=1 - t.y) if t.meta_split == MetaSplit.TEST else t for t in problem.tasks),
     )
-    one, other = (next(meta_train([p], ["scripted"], EFFORT, seed=0)).selection for p in (problem, flipped))
+    one, other = (next(meta_train([p], ["scripted"], EFFORT, [0])).selection for p in (problem, flipped))
     pd.testing.assert_frame_equal(one, other)
 
 
 def test_predictions_use_the_chosen_checkpoint_and_settings(problem, learner):
-    (trained,) = meta_train([problem], ["scripted"], EFFORT, seed=0)
-    checkpoints = {("p", 0, "scripted"): trained.checkpoint}
-    predictions = predict_test_episodes([problem], checkpoints, trained.selection, seed=0)
+    (trained,) = meta_train([problem], ["scripted"], EFFORT, [0])
+    checkpoints = {trained.key: trained.checkpoint}
+    predictions = predict_test_episodes([problem], checkpoints, trained.selection)
     assert tuple(predictions.columns) == PREDICTION_COLUMNS
     assert len(predictions) == len(problem.episodes_of(MetaSplit.TEST))
     for scores, y in zip(predictions["scores"], predictions["y"], strict=True):
@@ -120,11 +120,9 @@ def test_predictions_use_the_chosen_checkpoint_and_settings(problem, learner):
 
 def test_without_validation_episodes_the_first_settings_are_used(problem, learner):
     blind = replace(problem, episodes=problem.episodes_of(MetaSplit.TEST))
-    (trained,) = meta_train([blind], ["scripted"], EFFORT, seed=0)
+    (trained,) = meta_train([blind], ["scripted"], EFFORT, [0])
     assert trained.selection.empty
-    predictions = predict_test_episodes(
-        [blind], {("p", 0, "scripted"): trained.checkpoint}, trained.selection, seed=0
-    )
+    predictions = predict_test_episodes([blind], {trained.key: trained.checkpoint}, trained.selection)
     assert all((scores == 0).all() for scores in predictions["scores"])  # scale 0 comes first
 
 
@@ -140,7 +138,7 @@ def test_validation_sample_does_not_depend_on_the_order_of_episodes(problem):
 
 
 def test_numeric_targets_do_not_borrow_settings_from_classes(problem, learner):
-    (trained,) = meta_train([problem], ["scripted"], EFFORT, seed=0)
+    (trained,) = meta_train([problem], ["scripted"], EFFORT, [0])
     numeric = replace(
         problem,
         tasks=tuple(
@@ -150,7 +148,44 @@ def test_numeric_targets_do_not_borrow_settings_from_classes(problem, learner):
             for t in problem.tasks
         ),
     )
-    predictions = predict_test_episodes(
-        [numeric], {("p", 0, "scripted"): trained.checkpoint}, trained.selection, seed=0
-    )
+    predictions = predict_test_episodes([numeric], {trained.key: trained.checkpoint}, trained.selection)
     assert all((scores == 0).all() for scores in predictions["scores"])  # scale 0, the learner's first
+
+
+class Turned(Scripted):
+    """Predicts the wrong way round after an odd seed: the settings that serve one seed fail the other."""
+
+    meta_grid = ({},)
+
+    def meta_fit(self, problem, settings, seed, monitor) -> Checkpoint:
+        return super().meta_fit(problem, {"sign": -1.0 if seed % 2 else 1.0}, seed, monitor)
+
+
+@pytest.fixture
+def turned(monkeypatch: pytest.MonkeyPatch) -> Turned:
+    one = Turned()
+    for module in (training, fitting, adaptation):
+        monkeypatch.setattr(module, "get_learner", lambda name: one)
+    return one
+
+
+def test_each_seed_is_trained_and_selected_as_if_it_were_alone(problem, turned):
+    together = list(meta_train([problem], ["scripted"], EFFORT, [4, 5]))
+    alone = [next(meta_train([problem], ["scripted"], EFFORT, [seed])) for seed in (4, 5)]
+    assert [one.key for one in together] == [("p", 0, "scripted", 4), ("p", 0, "scripted", 5)]
+    for found, expected in zip(together, alone, strict=True):
+        pd.testing.assert_frame_equal(found.selection, expected.selection)
+        np.testing.assert_array_equal(found.checkpoint.arrays["sign"], expected.checkpoint.arrays["sign"])
+        assert set(found.selection["seed"]) == {found.seed}
+
+
+def test_predictions_use_the_settings_of_their_own_seed(problem, turned):
+    trained = list(meta_train([problem], ["scripted"], EFFORT, [4, 5]))
+    selection = pd.concat([one.selection for one in trained], ignore_index=True)
+    predictions = predict_test_episodes([problem], {one.key: one.checkpoint for one in trained}, selection)
+    episodes = {episode.episode_id for episode in problem.episodes_of(MetaSplit.TEST)}
+    for _, rows in predictions.groupby("seed"):
+        assert set(rows["episode_id"]) == episodes
+    assert predictions["seed"].value_counts().to_dict() == {4: 6, 5: 6}
+    for scores, y in zip(predictions["scores"], predictions["y"], strict=True):
+        assert ((scores.reshape(-1, 2)[:, 1] > 0) == y).all()

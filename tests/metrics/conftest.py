@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ def make_run(
     protocol: str = "disjoint",
     natural: bool = False,
     seed: int = 0,
+    seeds: tuple[int, ...] = (3,),
 ) -> Run:
     """Every task is test in one fold, ``v`` is for validation; ``skill`` is a learner's signal."""
     rng = np.random.default_rng(seed)
@@ -107,7 +109,7 @@ def make_run(
                         y = rng.normal(size=n_query)
                     else:
                         y = rng.permutation(np.arange(n_query) % n_classes).astype(float)
-                    for learner in learners:
+                    for learner, train_seed in product(learners, seeds):
                         signal = skill.get(learner, 0.5)
                         if regression:
                             scores = signal * y + rng.normal(size=n_query)
@@ -122,12 +124,13 @@ def make_run(
                                 "task_id": task_id,
                                 "learner": learner,
                                 "lane": LANE_OF[learner],
+                                "seed": train_seed,
                                 "scores": scores.reshape(-1),
                                 "y": y,
                                 "seconds_adapt": 0.5,
                             }
                         )
-        for learner in learners:
+        for learner, train_seed in product(learners, seeds):
             costs.append(
                 {
                     "problem": problem,
@@ -135,7 +138,7 @@ def make_run(
                     "learner": learner,
                     "seconds_meta_fit": 10.0,
                     "peak_memory_mib": 100.0 + fold,
-                    "seed": seed,
+                    "seed": train_seed,
                 }
             )
             for size in sizes:
@@ -146,6 +149,7 @@ def make_run(
                             "fold": fold,
                             "family": family,
                             "learner": learner,
+                            "seed": train_seed,
                             "support_size": size,
                             "settings": "{}",
                             "metric": "r2" if regression else "auroc",

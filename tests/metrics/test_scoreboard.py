@@ -44,6 +44,8 @@ COLUMNS = [
     "protocol",
     "selected_on",
     "seed",
+    "n_seeds",
+    "seed_sd",
     "seconds_meta_fit",
     "seconds_adapt_per_task",
     "peak_memory_mib",

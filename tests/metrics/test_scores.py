@@ -214,7 +214,7 @@ def test_settings_that_diverge_are_never_chosen() -> None:
 
 
 def _rows(scores: list[np.ndarray], y: list[np.ndarray]) -> pd.DataFrame:
-    facts = {"problem": "p", "fold": 0, "task_id": "t", "learner": "maml", "lane": "optimisation"}
+    facts = {"problem": "p", "fold": 0, "task_id": "t", "learner": "maml", "lane": "optimisation", "seed": 0}
     records = [
         {"episode_id": f"e{i}", **facts, "scores": s, "y": t}
         for i, (s, t) in enumerate(zip(scores, y, strict=True))
@@ -225,7 +225,7 @@ def _rows(scores: list[np.ndarray], y: list[np.ndarray]) -> pd.DataFrame:
 def test_long_table_has_the_metrics_of_each_episode_and_target_type() -> None:
     y, logits = _episode(0, 2)
     long = score_predictions(_rows([logits.reshape(-1), y + 0.5], [y, y]))
-    columns = ["episode_id", "problem", "fold", "task_id", "learner", "lane", "metric", "value"]
+    columns = ["episode_id", "problem", "fold", "task_id", "learner", "lane", "seed", "metric", "value"]
     assert list(long.columns) == columns
     by_episode = {
         name: rows.set_index("metric")["value"].to_dict() for name, rows in long.groupby("episode_id")

@@ -94,17 +94,17 @@ def _drawn(task: Task, draw: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def trained(lane: str, *, shared: bool = True) -> Store:
+def trained(lane: str, *, shared: bool = True, seeds: tuple[int, ...] = (0,)) -> Store:
     """The snapshot that meta-training of a lane leaves. Not to be changed: take a copy of ``files``."""
     own = problem(shared=shared)
     learners = [name for name in LANES[lane] if get_learner(name).supports(own)]
     tiny = {name: {"steps": 3, "hidden": (8,)} for name in ("maml", "protonet", "linear_probe", "prior")}
-    done = list(meta_train([own], learners, Effort(2, 1, 2, tiny), 0))
+    done = list(meta_train([own], learners, Effort(2, 1, 2, tiny), seeds))
     schema = {"features": NAMES, "kinds": KINDS, "image": None, "preprocessing": {}}
     chosen = pd.concat([t.selection for t in done])
     store = Store()
     for t in done:
-        store.files |= dict(checkpoint_files("p", 0, t.learner, t.checkpoint))
+        store.files |= dict(checkpoint_files(t.key, t.checkpoint))
     inputs = describe_inputs(own, "ehr", {"s/main": schema})
     store.files |= dict(input_files("p", 0, inputs, chosen[chosen["chosen"].astype(bool)]))
     return store

@@ -8,12 +8,20 @@ import pandas as pd
 import pytest
 
 from med_maml_pipeline.errors import ConfigurationError
+from med_maml_pipeline.learners.checkpoints import CheckpointKey
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.personalisation import PersonalisationSettings
 from med_maml_pipeline.personalisation.choice import best_learner, choose_problem, settings_for
 from med_maml_pipeline.tasks.types import TargetType
 
-KEYS = [("p", 0, "logistic"), ("p", 0, "forest"), ("p", 1, "logistic"), ("q", 0, "knn")]
+KEYS = [
+    CheckpointKey("p", 0, "logistic", 4),
+    CheckpointKey("p", 0, "forest", 4),
+    CheckpointKey("p", 0, "logistic", 5),
+    CheckpointKey("p", 0, "forest", 5),
+    CheckpointKey("p", 1, "logistic", 4),
+    CheckpointKey("q", 0, "knn", 4),
+]
 
 
 @pytest.mark.parametrize(
@@ -32,10 +40,10 @@ def test_what_is_not_there(asked, sentence):
 
 def test_what_is_there():
     asked = PersonalisationSettings(problem="p")
-    assert choose_problem(KEYS, asked, "x") == ("p", 0, ("logistic", "forest"))
-    assert choose_problem(KEYS[3:], PersonalisationSettings(), "x") == ("q", 0, ("knn",))
+    assert choose_problem(KEYS, asked, "x") == ("p", 0, 4, ("logistic", "forest"))  # the first seed
+    assert choose_problem(KEYS[-1:], PersonalisationSettings(), "x") == ("q", 0, 4, ("knn",))
     asked = PersonalisationSettings(problem="p", fold=1, learner="logistic")
-    assert choose_problem(KEYS, asked, "x") == ("p", 1, ("logistic",))
+    assert choose_problem(KEYS, asked, "x") == ("p", 1, 4, ("logistic",))
 
 
 def test_no_checkpoint_at_all():

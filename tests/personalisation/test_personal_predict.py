@@ -11,7 +11,7 @@ import pytest
 from own_cases import KINDS, Store, encoded, rows, trained
 
 from med_maml_pipeline.errors import ConfigurationError, DataError
-from med_maml_pipeline.learners.checkpoints import load_checkpoint
+from med_maml_pipeline.learners.checkpoints import CheckpointKey, load_checkpoint
 from med_maml_pipeline.learners.registry import LANES, get_learner
 from med_maml_pipeline.personalisation import PersonalisationSettings, personalise
 from med_maml_pipeline.tasks.types import Support, TargetType
@@ -28,11 +28,11 @@ def _chosen_settings(store: Store, learner: str) -> dict[str, object]:
 @pytest.mark.parametrize("lane", ABLE)
 def test_scores_are_those_of_the_learner_called_directly(ask, own, lane):
     store = trained(lane)
-    for learner in (name for name in LANES[lane] if f"p/0/{name}.json" in store.files):
+    for learner in (name for name in LANES[lane] if f"p/0/0/{name}.json" in store.files):
         table = ask(own, lane, learner=learner)
         y = own["label"].to_numpy(dtype=np.float32)
         support = Support(encoded(own)[:10], y[:10], KINDS, TargetType.BINARY, 2)
-        checkpoint = load_checkpoint(store, ("p", 0, learner))
+        checkpoint = load_checkpoint(store, CheckpointKey("p", 0, learner, 0))
         settings = _chosen_settings(store, learner)
         logits = get_learner(learner).adapt(checkpoint, support, settings, 0)(encoded(own)[10:])
         wide = logits.astype(np.float64)
@@ -88,9 +88,9 @@ def test_values_where_they_are_asked_for(ask, own, lane):
 
 def test_the_prior_cannot_learn_another_kind_of_target(ask, own):
     store = Store(dict(trained("control").files))
-    assert "p/0/prior.json" not in store.files  # targets of this problem do not mean alike
+    assert "p/0/0/prior.json" not in store.files  # targets of this problem do not mean alike
     store.files = {name: content for name, content in store.files.items() if "untrained" not in name}
-    store.files |= {"p/0/prior.safetensors": {}, "p/0/prior.json": {}}
+    store.files |= {"p/0/0/prior.safetensors": {}, "p/0/0/prior.json": {}}
     own = own.assign(label=own["creatinine"])
     with pytest.raises(ConfigurationError, match="'prior' predicts binary targets only, and your labels are"):
         ask(own, "control", store=store, target_type="regression")
@@ -98,8 +98,8 @@ def test_the_prior_cannot_learn_another_kind_of_target(ask, own):
 
 def test_a_checkpoint_made_on_a_gpu_serves_here(ask, own):
     store = Store(dict(trained("maml").files))
-    made = store.files["p/0/maml.json"]
-    store.files["p/0/maml.json"] = {**made, "facts": {**made["facts"], "device": "cuda"}}
+    made = store.files["p/0/0/maml.json"]
+    store.files["p/0/0/maml.json"] = {**made, "facts": {**made["facts"], "device": "cuda"}}
     pd.testing.assert_frame_equal(ask(own, "maml", store=store), ask(own, "maml"))
 
 
@@ -168,7 +168,7 @@ def test_two_classes_count_as_many_where_meta_training_saw_many(ask, own, caplog
     assert not caplog.records
     y = own["label"].to_numpy(dtype=np.float32)[:10]
     support = Support(encoded(own)[:10], y, KINDS, TargetType.MULTICLASS, 2)
-    checkpoint = load_checkpoint(store, ("p", 0, learner))
+    checkpoint = load_checkpoint(store, CheckpointKey("p", 0, learner, 0))
     settings = _chosen_settings(store, learner)
     logits = get_learner(learner).adapt(checkpoint, support, settings, 0)(encoded(own)[10:])
     assert table["prediction"].tolist() == [str(label) for label in logits.argmax(axis=1)]
@@ -184,3 +184,16 @@ def test_parquet_and_tsv(ask, own, tmp_path):
         modality="ehr", lane="ehr.protonet", seed=0,
     )  # fmt: skip
     pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize("lane", ["maml", "classical"])
+def test_of_several_seeds_the_first_serves(ask, own, lane):
+    first, other = trained(lane), trained(lane, seeds=(1,))
+    both = trained(lane, seeds=(0, 1))
+    assert len([name for name in both.files if name.endswith(".safetensors")]) == 2 * len(
+        [name for name in first.files if name.endswith(".safetensors")]
+    )
+    pd.testing.assert_frame_equal(ask(own, lane, store=both), ask(own, lane, store=first))
+    if lane == "maml":
+        differences = ask(own, lane, store=other)["probability_1"] - ask(own, lane)["probability_1"]
+        assert differences.abs().max() > 0

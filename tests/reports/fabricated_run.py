@@ -224,7 +224,15 @@ def _predictions(
         logits = np.stack([np.zeros_like(signal), 1.6 * (signal - 0.5)], axis=1).reshape(-1)
         scores = signal if one.regression else logits
         rows.append(
-            {**key, "learner": name, "lane": LANES[name], "scores": scores, "y": y, "seconds_adapt": 0.0123}
+            {
+                **key,
+                "learner": name,
+                "lane": LANES[name],
+                "seed": 0,
+                "scores": scores,
+                "y": y,
+                "seconds_adapt": 0.0123,
+            }
         )
     return rows
 
@@ -243,7 +251,7 @@ def _class_predictions(
         luck = 0.4 * hardness[list(LANES).index(name)]
         skill = max(SKILL[name] * (0.9 + 0.4 * np.log10(size)) + luck, 0.05)
         scores = (2 * skill * np.eye(classes)[y] + rng.normal(0, 1, size=(40, classes))).reshape(-1)
-        facts = {"learner": name, "lane": LANES[name], "seconds_adapt": 0.0123}
+        facts = {"learner": name, "lane": LANES[name], "seed": 0, "seconds_adapt": 0.0123}
         rows.append({**key, **facts, "scores": scores, "y": y.astype(float)})
     return rows
 
@@ -260,6 +268,7 @@ def _selection(
                     "fold": fold,
                     "family": one.family,
                     "learner": learner,
+                    "seed": 0,
                     "support_size": size,
                     "settings": f'{{"adapt": {{"rate": {0.1 * (setting + 1):.1f}}}, "meta": {{}}}}',
                     "metric": "r2" if one.regression else "auroc",

@@ -179,7 +179,14 @@ def test_learning_curves_average_folds_and_stay_short():
     steps = np.arange(1, 1001)
     rows = [
         {
-            **{"problem": "p", "fold": fold, "learner": "maml", "step": step, "loss": 1 / step + fold},
+            **{
+                "problem": "p",
+                "fold": fold,
+                "learner": "maml",
+                "seed": 0,
+                "step": step,
+                "loss": 1 / step + fold,
+            },
             **{"validation": step / 1000 + fold if step % 100 == 0 else np.nan, "kept": float(step == 700)},
         }
         for fold in (0, 1)
@@ -200,7 +207,15 @@ def test_learning_curves_average_folds_and_stay_short():
 
 def test_learning_curves_without_a_look_have_no_panel_for_it():
     rows = [
-        {"problem": "p", "fold": 0, "learner": "maml", "step": step, "loss": 1.0, "validation": np.nan}
+        {
+            "problem": "p",
+            "fold": 0,
+            "learner": "maml",
+            "seed": 0,
+            "step": step,
+            "loss": 1.0,
+            "validation": np.nan,
+        }
         for step in (1, 2)
     ]
     figure = learning_figure(pd.DataFrame(rows).assign(kept=[0.0, 1.0]), {"maml": "optimisation"})

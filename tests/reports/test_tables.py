@@ -59,8 +59,8 @@ def test_audit_adds_folds_up_and_shows_the_waiver(reported):
 
 def test_selection_shows_what_was_tried_and_chosen():
     rows = [
-        {"problem": "p", "fold": fold, "family": "f", "learner": "maml", "support_size": 5, "metric": "auroc",
-         "settings": settings, "value": value, "n_episodes": 8, "chosen": chosen}
+        {"problem": "p", "fold": fold, "family": "f", "learner": "maml", "seed": 0, "support_size": 5,
+         "metric": "auroc", "settings": settings, "value": value, "n_episodes": 8, "chosen": chosen}
         for fold in (0, 1)
         for settings, value, chosen in (
             ('{"adapt": {"steps": 5}, "meta": {"rate": 0.1}}', 0.8 + fold / 10, True),

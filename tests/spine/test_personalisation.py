@@ -14,7 +14,7 @@ from spine_project import Outcome, SpineProject
 
 from med_maml_pipeline.datasets.manifest import MANIFEST, Manifest
 from med_maml_pipeline.datasets.snapshot import Snapshot
-from med_maml_pipeline.learners.checkpoints import load_checkpoint
+from med_maml_pipeline.learners.checkpoints import CheckpointKey, load_checkpoint
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.sources.examples import load_examples
 from med_maml_pipeline.tasks.types import Support, TargetType
@@ -96,7 +96,9 @@ def _directly(
     chosen = selection[selection["chosen"] & (selection["problem"] == problem) & (selection["fold"] == 0)]
     chosen = chosen[chosen["learner"] == learner]
     nearest = chosen.loc[(chosen["support_size"] - N_SUPPORT).abs().idxmin(), "settings"]
-    checkpoint = load_checkpoint(_snapshot(project, f"{lane}_checkpoints"), (problem, 0, learner))
+    checkpoint = load_checkpoint(
+        _snapshot(project, f"{lane}_checkpoints"), CheckpointKey(problem, 0, learner, 0)
+    )
     predict = get_learner(learner).adapt(checkpoint, rows, json.loads(nearest)["adapt"], 0)
     logits = predict(table[features].to_numpy(dtype=np.float32)).astype(np.float64)
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -18,6 +18,7 @@ def _last_line(project: SpineProject, *arguments: str) -> str:
     ("given", "sentence"),
     [
         ("evaluatoin.n_bootstrap=100", "unknown key 'evaluatoin'; did you mean 'evaluation'?"),
+        ("seeds=0", "key 'seeds': Input should be greater than or equal to 1"),
         ("budget=quik", "key 'budget': Input should be 'quick' or 'full'"),
         ("learners.ehr.mamml.quick.steps=3", "unknown learner 'mamml'; did you mean 'maml'?"),
     ],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from med_maml_pipeline.learners.checkpoints import CheckpointKey
 from med_maml_pipeline.learners.episodes import EpisodeResult, only_tasks, run_episode
 from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback, Settings, silent
 from med_maml_pipeline.learners.registry import get_learner
@@ -17,7 +18,7 @@ from med_maml_pipeline.tasks.types import MetaSplit, Problem, TargetType
 __all__ = ["PREDICTION_COLUMNS", "chosen_settings", "predict_test_episodes"]
 
 PREDICTION_COLUMNS = (
-    "episode_id", "problem", "fold", "task_id", "learner", "lane", "scores", "y", "seconds_adapt",
+    "episode_id", "problem", "fold", "task_id", "learner", "lane", "seed", "scores", "y", "seconds_adapt",
 )  # fmt: skip
 
 _CHUNK = 32  # episodes per job: long enough to pay for sending it
@@ -34,27 +35,26 @@ class _Job:
 
 def predict_test_episodes(
     problems: Sequence[Problem],
-    checkpoints: Mapping[tuple[str, int, str], Checkpoint],
+    checkpoints: Mapping[CheckpointKey, Checkpoint],
     selection: pd.DataFrame,
-    seed: int,
     *,
     workers: int = 1,
     progress: ProgressCallback = silent,
 ) -> pd.DataFrame:
-    """Adapts every learner on every stored test episode and scores its query set.
+    """Adapts every checkpoint, with its own seed, on every stored test episode and scores its query set.
 
     Args:
         problems: One per fold.
-        checkpoints: By (problem, fold, learner).
-        selection: Rows of meta-training's search; those marked ``chosen`` give the settings.
-        seed: Seed of the adaptations.
+        checkpoints: By their keys.
+        selection: Rows of meta-training's search; those marked ``chosen`` give the settings, to each
+            checkpoint those of its own seed.
         workers: Worker processes; the result is the same for any number.
         progress: Told after each job.
 
     Returns:
-        One row per learner and episode with `PREDICTION_COLUMNS`; ``scores`` is flat, row by row.
+        One row per learner, seed and episode with `PREDICTION_COLUMNS`; ``scores`` is flat, row by row.
     """
-    jobs = [job for problem in problems for job in _jobs(problem, checkpoints, selection, seed)]
+    jobs = [job for problem in problems for job in _jobs(problem, checkpoints, selection)]
     rows: list[tuple[object, ...]] = []
     for number, (job, results) in enumerate(zip(jobs, run_jobs(_run, jobs, workers), strict=True), start=1):
         rows.extend(_row(job, result) for result in results)
@@ -63,16 +63,15 @@ def predict_test_episodes(
 
 
 def _jobs(
-    problem: Problem,
-    checkpoints: Mapping[tuple[str, int, str], Checkpoint],
-    selection: pd.DataFrame,
-    seed: int,
+    problem: Problem, checkpoints: Mapping[CheckpointKey, Checkpoint], selection: pd.DataFrame
 ) -> Iterator[_Job]:
     episodes = problem.episodes_of(MetaSplit.TEST)
-    for (name, fold, learner), checkpoint in checkpoints.items():
+    for (name, fold, learner, seed), checkpoint in checkpoints.items():
         if (name, fold) != (problem.name, problem.fold):
             continue
-        chosen = selection.query("chosen and problem == @name and fold == @fold and learner == @learner")
+        chosen = selection.query(
+            "chosen and problem == @name and fold == @fold and learner == @learner and seed == @seed"
+        )
         for start in range(0, len(episodes), _CHUNK):
             part = episodes[start : start + _CHUNK]
             tasks = (problem.task(episode.task_id) for episode in part)
@@ -92,7 +91,8 @@ def chosen_settings(
     other, so that the learner's own first settings are used.
 
     Args:
-        chosen: The learner's rows of the selection table that are marked ``chosen``, in one problem and fold.
+        chosen: The learner's rows of the selection table that are marked ``chosen``, in one problem, fold and
+            seed.
         learner: Name of the learner.
         family: Family of the task; one that was never validated on is as far as any other.
         target_type: Type of its target.
@@ -130,6 +130,7 @@ def _row(job: _Job, result: EpisodeResult) -> tuple[object, ...]:
         result.episode.task_id,
         job.learner,
         get_learner(job.learner).lane,
+        job.seed,
         result.scores.reshape(-1),
         result.y,
         result.seconds,

@@ -126,10 +126,10 @@ def load_inputs(store: CheckpointStore, problem: str, fold: int, modality: str) 
     return inputs
 
 
-def load_chosen(store: CheckpointStore, problem: str, fold: int) -> pd.DataFrame:
-    """The settings that validation tasks chose, with their scores: rows of the selection table."""
+def load_chosen(store: CheckpointStore, problem: str, fold: int, seed: int) -> pd.DataFrame:
+    """The settings that validation tasks chose for one seed, with their scores: rows of the selection."""
     chosen: pd.DataFrame = store.read(f"{problem}/{fold}/selection.csv")
-    return chosen
+    return chosen[chosen["seed"] == seed].reset_index(drop=True)
 
 
 def _schemas(

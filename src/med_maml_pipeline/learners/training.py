@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from med_maml_pipeline.learners.checkpoints import CheckpointKey
 from med_maml_pipeline.learners.devices import check_settings
 from med_maml_pipeline.learners.episodes import only_tasks, validation_sample
 from med_maml_pipeline.learners.fingerprint import content_digest, fingerprint
@@ -42,10 +44,10 @@ class Effort:
 
 @dataclass(frozen=True)
 class Trained:
-    """One learner on one problem and fold, selected on validation tasks.
+    """One learner on one problem, fold and seed, selected on validation tasks.
 
     Attributes:
-        problem / fold / learner: What was trained.
+        problem / fold / learner / seed: What was trained.
         checkpoint: Of the chosen meta-training settings.
         selection: One row per setting tried and cell; ``chosen`` marks the adaptation settings to use there.
         cost: Of the chosen meta-training: one fit, without the search.
@@ -54,22 +56,28 @@ class Trained:
     problem: str
     fold: int
     learner: str
+    seed: int
     checkpoint: Checkpoint
     selection: pd.DataFrame
     cost: Cost
+
+    @property
+    def key(self) -> CheckpointKey:
+        """Key of its checkpoint."""
+        return CheckpointKey(self.problem, self.fold, self.learner, self.seed)
 
 
 def meta_train(
     problems: Sequence[Problem],
     learners: Sequence[str],
     effort: Effort,
-    seed: int,
+    seeds: Sequence[int],
     *,
     workers: int = 1,
     progress: ProgressCallback = silent,
     around: Surroundings = ALONE,
 ) -> Iterator[Trained]:
-    """Meta-trains and selects every learner on every problem it is defined for.
+    """Meta-trains and selects every learner on every problem it is defined for, once per seed.
 
     Validation tasks choose the meta-training settings (mean over cells of the best adaptation settings) and,
     per cell, the adaptation settings. Test tasks are not even handed over.
@@ -78,16 +86,17 @@ def meta_train(
         problems: One per fold.
         learners: Names of the learners.
         effort: How much tuning.
-        seed: Seed of every meta-training and adaptation.
+        seeds: Each is the seed of meta-trainings and adaptations of its own; seeds share tasks and episodes,
+            and no choice that is made with one of them looks at another.
         workers: Worker processes; the result is the same for any number. Where a meta-training has
             processes of its own, one follows the other.
         progress: Told after each meta-training with its search over adaptation settings.
         around: Progress of single meta-trainings, what killed ones leave, and company.
 
     Yields:
-        One `Trained` per learner, problem and fold.
+        One `Trained` per learner, problem, fold and seed.
     """
-    plans = [plan for problem in problems for plan in _plans(problem, learners, effort, seed, around)]
+    plans = [plan for problem in problems for plan in _plans(problem, learners, effort, seeds, around)]
     jobs = [job for plan in plans for job in plan]
     for job in jobs:
         if not is_launched(job):  # else the machines that train may have what this one lacks
@@ -105,7 +114,7 @@ def meta_train(
 
 
 def _plans(
-    problem: Problem, learners: Sequence[str], effort: Effort, seed: int, around: Surroundings
+    problem: Problem, learners: Sequence[str], effort: Effort, seeds: Sequence[int], around: Surroundings
 ) -> Iterator[tuple[Job, ...]]:
     """Jobs that compete with each other; learners that share a meta-training share its jobs."""
     episodes = validation_sample(problem, effort.max_validation_episodes)
@@ -116,7 +125,7 @@ def _plans(
         learner = get_learner(name)
         if learner.supports(problem):
             shared.setdefault(getattr(learner, "trunk", name), []).append(name)
-    for names in shared.values():
+    for seed, names in product(seeds, shared.values()):
         adapt = {name: grids(get_learner(name), problem)[1][: effort.adapt_settings] for name in names}
         yield tuple(
             _kept_apart(
@@ -152,11 +161,12 @@ def _choose(name: str, plan: Sequence[Job], fits: Sequence[Fit]) -> Trained:
         rows.extend({**asdict(trial), "chosen": trial in winners} for trial in fit.trials[name])
     columns = [*(field.name for field in fields(Trial)), "chosen"]
     selection = pd.DataFrame(rows, columns=columns)
-    problem = plan[best].problem
+    problem, seed = plan[best].problem, plan[best].seed
     selection.insert(0, "problem", problem.name)
     selection.insert(1, "fold", problem.fold)
     selection.insert(2, "learner", name)
-    return Trained(problem.name, problem.fold, name, fits[best].checkpoint, selection, fits[best].cost)
+    selection.insert(3, "seed", seed)
+    return Trained(problem.name, problem.fold, name, seed, fits[best].checkpoint, selection, fits[best].cost)
 
 
 def _best_by_cell(trials: Sequence[Trial]) -> dict[tuple[str, str, int], Trial]:

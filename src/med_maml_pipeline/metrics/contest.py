@@ -29,14 +29,23 @@ class Entry:
     Attributes:
         lane: Lane.
         learners: ``[e]`` learner that gave the prediction (it varies where a choice is followed).
-        values: ``[e, m]`` metrics, NaN where undefined.
-        costs: ``[e, 3]`` seconds of adaptation, seconds of meta-training, peak memory in MiB.
+        by_seed: ``[s, e, m]`` metrics of each meta-training seed, in their order; NaN where undefined.
+        costs: ``[e, 3]`` seconds of adaptation, seconds of meta-training, peak memory in MiB, each the mean
+            over seeds.
     """
 
     lane: str
     learners: NDArray[np.object_]
-    values: Floats
+    by_seed: Floats
     costs: Floats
+
+    @property
+    def values(self) -> Floats:
+        """Metrics ``[e, m]``, each the mean over the seeds where it is defined; NaN where it is with none."""
+        defined = ~np.isnan(self.by_seed)
+        total = np.where(defined, self.by_seed, 0.0).sum(axis=0)
+        count = defined.sum(axis=0)
+        return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Contest:
         return Entry(
             lane,
             np.array(names, dtype=object),
-            np.stack([entry.values[position] for entry, position in rows]),
+            np.stack([entry.by_seed[:, position] for entry, position in rows], axis=1),
             np.stack([entry.costs[position] for entry, position in rows]),
         )
 
@@ -127,10 +136,15 @@ def _contest(key: Any, fold: str, rows: pd.DataFrame) -> Contest:
 def _entries(rows: pd.DataFrame, order: pd.Series, metrics: Sequence[str]) -> dict[str, Entry]:
     entries = {}
     for learner, own in rows.groupby("learner", sort=True):
-        if len(own) == len(order):  # else not defined in every fold: it has no place beside the others
-            own = own.set_index("episode_id").loc[order]
-            names = np.array([learner] * len(own), dtype=object)
-            values = own[list(metrics)].to_numpy(dtype=np.float64)
-            costs = own[_COSTS].to_numpy(dtype=np.float64)
-            entries[str(learner)] = Entry(str(own["lane"].iloc[0]), names, values, costs)
+        seeds = [
+            one.set_index("episode_id") for _, one in own.groupby(own.groupby("episode_id")["seed"].rank())
+        ]
+        if all(
+            len(one) == len(order) for one in seeds
+        ):  # else some fold lacks it: no place beside the others
+            tables = [one.loc[order] for one in seeds]
+            names = np.array([learner] * len(order), dtype=object)
+            by_seed = np.stack([one[list(metrics)].to_numpy(dtype=np.float64) for one in tables])
+            costs = np.mean([one[_COSTS].to_numpy(dtype=np.float64) for one in tables], axis=0)
+            entries[str(learner)] = Entry(str(own["lane"].iloc[0]), names, by_seed, costs)
     return entries

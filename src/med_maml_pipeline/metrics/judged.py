@@ -11,37 +11,39 @@ from med_maml_pipeline.tasks.types import MetaSplit, TargetType
 __all__ = ["episode_ways", "judged_predictions"]
 
 _TASK = ["problem", "fold", "task_id"]
-_LEARNER = ["problem", "fold", "learner"]
+_LEARNER = ["problem", "fold", "learner", "seed"]
 
 
 def judged_predictions(
     predictions: pd.DataFrame, tasks: pd.DataFrame, episodes: pd.DataFrame, costs: pd.DataFrame
 ) -> pd.DataFrame:
-    """One row per test episode and learner, with its metrics, task facts and costs.
+    """One row per test episode, learner and meta-training seed, with its metrics, task facts and costs.
 
     Args:
-        predictions: Rows of all learners.
+        predictions: Rows of all learners and seeds.
         tasks: Task table.
         episodes: Stored episodes of all meta-splits.
-        costs: ``problem, fold, learner, seconds_meta_fit, peak_memory_mib``.
+        costs: ``problem, fold, learner, seed, seconds_meta_fit, peak_memory_mib``.
 
     Returns:
-        Columns ``episode_id, problem, fold, task_id, learner, lane, source, family, protocol, regression,
-        n_way, support_size, n_shot, seconds_adapt, seconds_meta_fit, peak_memory_mib`` and all metrics
-        (NaN where undefined or of the other target type).
+        Columns ``episode_id, problem, fold, task_id, learner, lane, seed, source, family, protocol,
+        regression, n_way, support_size, n_shot, seconds_adapt, seconds_meta_fit, peak_memory_mib`` and all
+        metrics (NaN where undefined or of the other target type).
 
     Raises:
-        MedMamlError: a learner was not judged on every stored test episode of its problem and fold, or on
-            other episodes, or twice; or a prediction is no number.
+        MedMamlError: a learner was not judged on every stored test episode of its problem and fold with each
+            seed, or on other episodes, or twice; learners have not equally many seeds; or a prediction is no
+            number.
         ConfigurationError: two problems would share rows of the scoreboard.
     """
     test = episodes.loc[episodes["meta_split"] == MetaSplit.TEST]
+    _same_number_of_seeds(predictions)
     _same_episodes(predictions, test)
     facts = tasks.loc[tasks["meta_split"] == MetaSplit.TEST].copy()
     facts["regression"] = facts["target_type"] == TargetType.REGRESSION
     _one_problem_each(facts)
     scores = score_predictions(predictions).pivot(
-        index=["episode_id", "learner"], columns="metric", values="value"
+        index=["episode_id", "learner", "seed"], columns="metric", values="value"
     )
     scores = scores.reindex(columns=list(METRICS)).reset_index()
     judged = predictions.drop(columns=["scores", "y"])
@@ -51,7 +53,7 @@ def judged_predictions(
     judged = judged.merge(facts, on=_TASK, validate="m:1")
     spent = costs[[*_LEARNER, "seconds_meta_fit", "peak_memory_mib"]]
     judged = judged.merge(spent, on=_LEARNER, how="left", validate="m:1")
-    return judged.merge(scores, on=["episode_id", "learner"], validate="1:1")
+    return judged.merge(scores, on=["episode_id", "learner", "seed"], validate="1:1")
 
 
 def episode_ways(tasks: pd.DataFrame) -> pd.Series:
@@ -59,10 +61,23 @@ def episode_ways(tasks: pd.DataFrame) -> pd.Series:
     return tasks["n_classes"].where(tasks["ways"].isna(), tasks["ways"]).astype("int64")
 
 
+def _same_number_of_seeds(predictions: pd.DataFrame) -> None:
+    """The mean over three seeds is not to be compared with a single draw."""
+    if "seed" not in predictions:
+        raise MedMamlError("predictions have no column 'seed'; run adaptation again with this version.")
+    counts = predictions.groupby("learner")["seed"].nunique()
+    if counts.nunique() > 1:
+        raise MedMamlError(
+            f"number of meta-training seeds: {counts.min()} for learner '{counts.idxmin()}', "
+            f"{counts.max()} for '{counts.idxmax()}'; expected as many for all; run meta-training and "
+            f"adaptation of every lane with the same 'seeds'."
+        )
+
+
 def _same_episodes(predictions: pd.DataFrame, test: pd.DataFrame) -> None:
     """A learner may not be judged on the episodes where it did well."""
     stored = {key: set(rows) for key, rows in test.groupby(["problem", "fold"])["episode_id"]}
-    for (problem, fold, learner), rows in predictions.groupby(_LEARNER)["episode_id"]:
+    for (problem, fold, learner, _), rows in predictions.groupby(_LEARNER)["episode_id"]:
         expected, found = stored.get((problem, fold), set()), set(rows)
         if found != expected or len(rows) != len(found):
             raise MedMamlError(

@@ -64,6 +64,8 @@ scoreboard_schema = pa.DataFrameSchema(
         "protocol": _text(),
         "selected_on": _text(),
         "seed": pa.Column("int64"),
+        "n_seeds": _count(least=1),
+        "seed_sd": _number(pa.Check.ge(0)),
         "seconds_meta_fit": _number(pa.Check.ge(0)),
         "seconds_adapt_per_task": _number(pa.Check.ge(0)),
         "peak_memory_mib": _number(pa.Check.ge(0)),

@@ -12,6 +12,7 @@ from med_maml_pipeline.metrics.intervals import N_BOOTSTRAP, Interval, bootstrap
 from med_maml_pipeline.metrics.judged import judged_predictions
 from med_maml_pipeline.metrics.references import difference, sides
 from med_maml_pipeline.metrics.schema import SCOREBOARD_COLUMNS, validate_scoreboard
+from med_maml_pipeline.metrics.seeds import seed_sd
 from med_maml_pipeline.metrics.tuning import Tuning
 from med_maml_pipeline.tasks.checksums import episodes_checksum
 
@@ -31,7 +32,8 @@ def build_scoreboard(
 ) -> pd.DataFrame:
     """Scores every learner on the same stored test episodes and sets it against the references.
 
-    The value of a cell is the mean over tasks of the mean over draws. Differences are value minus reference
+    The value of a cell is the mean over tasks of the mean over draws of the mean over meta-training seeds.
+    Differences are value minus reference
     on the same episodes, blank where there is no reference and in the rows of the reference itself. The
     classical reference is chosen per fold on validation episodes. ``docs/evaluation.md`` has the details.
 
@@ -42,7 +44,7 @@ def build_scoreboard(
         selection: Every setting tried on validation episodes.
         costs: Cost of each meta-training.
         modality: Printed in every row.
-        seed: Seed of the bootstrap, printed in every row.
+        seed: The first meta-training seed, also of the bootstrap; printed in every row.
         n_bootstrap: Replicates.
 
     Returns:
@@ -81,9 +83,12 @@ def _rows(
     n_metrics = len(contest.metrics)
     for number, (name, entry) in enumerate(held.entries.items()):
         own = intervals[3 * number * n_metrics : 3 * (number + 1) * n_metrics]
-        shared = {**_cell(contest), "learner": name, "lane": entry.lane, **_costs(contest, entry)}
+        spread = seed_sd(entry.by_seed, contest.episodes["task_id"])
+        shared = {**_cell(contest), "learner": name, "lane": entry.lane, "n_seeds": len(entry.by_seed)}
+        shared |= _costs(contest, entry)
         for place, metric in enumerate(contest.metrics):
-            yield entry, {**shared, "metric": metric, **_estimates(*own[place::n_metrics])}
+            estimates = _estimates(*own[place::n_metrics])
+            yield entry, {**shared, "metric": metric, **estimates, "seed_sd": float(spread[place])}
 
 
 def _cell(contest: Contest) -> dict[str, object]:

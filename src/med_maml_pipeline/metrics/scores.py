@@ -40,7 +40,7 @@ METRICS = CLASSIFICATION_METRICS + REGRESSION_METRICS
 LOWER_IS_BETTER = frozenset({"brier", "ece", "mae"})
 """Metrics of error. Differences stay value minus reference, so for these a negative difference is a gain."""
 
-_KEYS = ["episode_id", "problem", "fold", "task_id", "learner", "lane"]
+_KEYS = ["episode_id", "problem", "fold", "task_id", "learner", "lane", "seed"]
 
 
 def score_episode(y: ArrayLike, scores: ArrayLike) -> dict[str, float]:
@@ -83,11 +83,11 @@ def score_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     """Metrics of every stored prediction in long form.
 
     Args:
-        predictions: One row per episode and learner: ``episode_id, problem, fold, task_id, learner, lane``,
-            ``scores`` and ``y`` (lists).
+        predictions: One row per episode, learner and seed: ``episode_id, problem, fold, task_id, learner,
+            lane, seed``, ``scores`` and ``y`` (lists).
 
     Returns:
-        ``episode_id, problem, fold, task_id, learner, lane, metric, value``; NaN where undefined.
+        ``episode_id, problem, fold, task_id, learner, lane, seed, metric, value``; NaN where undefined.
 
     Raises:
         MedMamlError: a row's scores do not fit its labels or are not numbers. A failed prediction is no

@@ -21,8 +21,10 @@ _ANY_FAMILY = ""  # a user's own task is of no family
 
 def choose_problem(
     keys: Sequence[CheckpointKey], settings: PersonalisationSettings, lane: str
-) -> tuple[str, int, tuple[str, ...]]:
-    """Problem, fold and the learners that have a checkpoint there; the learner that was asked for, if any.
+) -> tuple[str, int, int, tuple[str, ...]]:
+    """Problem, fold, seed and the learners that have a checkpoint there; the learner asked for, if any.
+
+    Where learners were meta-trained with several seeds, the first one serves.
 
     Args:
         keys: What the lane's checkpoints hold.
@@ -33,7 +35,7 @@ def choose_problem(
         ConfigurationError: the lane has no checkpoint, or not the problem, fold or learner asked for, or
             several problems of which none is named.
     """
-    problems = list(dict.fromkeys(problem for problem, _, _ in keys))
+    problems = list(dict.fromkeys(problem for problem, _, _, _ in keys))
     if not problems:
         raise ConfigurationError(f"{lane}: this lane has no checkpoint; choose another lane")
     problem = settings.problem or problems[0]
@@ -46,21 +48,23 @@ def choose_problem(
         raise ConfigurationError(
             f"{lane}: no checkpoint of problem '{problem}'; {did_you_mean(problem, problems)}"
         )
-    folds = sorted({fold for name, fold, _ in keys if name == problem})
+    folds = sorted({fold for name, fold, _, _ in keys if name == problem})
     if settings.fold not in folds:
         raise ConfigurationError(
             f"{lane}: problem '{problem}' has no fold {settings.fold}; its folds are: "
             f"{', '.join(map(str, folds))}"
         )
-    learners = tuple(one for name, fold, one in keys if (name, fold) == (problem, settings.fold))
+    here = [key for key in keys if (key.problem, key.fold) == (problem, settings.fold)]
+    seed = min(key.seed for key in here)
+    learners = tuple(key.learner for key in here if key.seed == seed)
     if settings.learner is None:
-        return problem, settings.fold, learners
+        return problem, settings.fold, seed, learners
     if settings.learner not in learners:
         raise ConfigurationError(
             f"{lane}: no checkpoint of learner '{settings.learner}' for problem '{problem}'; "
             f"{did_you_mean(settings.learner, learners)}"
         )
-    return problem, settings.fold, (settings.learner,)
+    return problem, settings.fold, seed, (settings.learner,)
 
 
 def best_learner(
@@ -71,7 +75,7 @@ def best_learner(
     Classes stand in for classes where validation had none of just this type. Without any score: the first.
 
     Args:
-        chosen: Rows of the selection table that are marked ``chosen``, of one problem and fold.
+        chosen: Rows of the selection table that are marked ``chosen``, of one problem, fold and seed.
         learners: Candidates, in the order of the lane.
         target_type: Type of the target.
         support_size: As episodes count it.

@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 
 from med_maml_pipeline.errors import ConfigurationError
-from med_maml_pipeline.learners.checkpoints import CheckpointStore, checkpoint_keys, load_checkpoint
+from med_maml_pipeline.learners.checkpoints import (
+    CheckpointKey,
+    CheckpointStore,
+    checkpoint_keys,
+    load_checkpoint,
+)
 from med_maml_pipeline.learners.described_inputs import Inputs, load_chosen, load_inputs
 from med_maml_pipeline.learners.protocol import Checkpoint
 from med_maml_pipeline.learners.registry import get_learner
@@ -55,11 +60,12 @@ def personalise(
     Raises:
         ConfigurationError: the checkpoint asked for does not exist or must be named, or its learner cannot
             predict such a target.
-        DataError: the checkpoint reads other rows than the tables hold, or a table cannot be used.
+        DataError: the checkpoint is of another version of this package or reads other rows than the tables
+            hold, or a table cannot be used.
     """
-    problem, fold, learners = choose_problem(checkpoint_keys(checkpoints), settings, lane)
+    problem, fold, trained, learners = choose_problem(checkpoint_keys(checkpoints), settings, lane)
     inputs = load_inputs(checkpoints, problem, fold, modality)
-    chosen = load_chosen(checkpoints, problem, fold)
+    chosen = load_chosen(checkpoints, problem, fold, trained)
     schema = choose_schema(inputs, settings.table)
     labelled, asked = read_cases(support, query, modality, settings)
     labels = _labels(labelled, inputs, settings)
@@ -69,7 +75,7 @@ def personalise(
     learner = best_learner(chosen, learners, labels.target_type, size)
     _tell(lane, learner, inputs, labels, rows)
     scores = get_learner(learner).adapt(
-        _on_cpu(load_checkpoint(checkpoints, (problem, fold, learner))),
+        _on_cpu(load_checkpoint(checkpoints, CheckpointKey(problem, fold, learner, trained))),
         _support(rows, labels),
         settings_for(chosen, learner, labels.target_type, size),
         seed,

@@ -22,4 +22,4 @@ def task_tables(modality: str) -> dict[str, str]:
 
 def learning_parameters() -> dict[str, str]:
     """Parameters that every learning node reads: argument to ``params:`` entry."""
-    return {name: f"params:{name}" for name in ("learners", "budgets", "budget", "seed", "workers")}
+    return {name: f"params:{name}" for name in ("learners", "budgets", "budget", "seed", "seeds", "workers")}

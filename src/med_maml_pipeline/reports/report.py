@@ -19,7 +19,7 @@ from med_maml_pipeline.reports.comparison import comparison_table
 from med_maml_pipeline.reports.evidence import Evidence
 from med_maml_pipeline.reports.headline import headline
 from med_maml_pipeline.reports.leaders import mark_leaders
-from med_maml_pipeline.reports.scoreboard_table import COLUMNS, board_table
+from med_maml_pipeline.reports.scoreboard_table import board_table
 from med_maml_pipeline.reports.sections import Block, Part, modality_part
 from med_maml_pipeline.reports.wording import DEFINITIONS, MODALITY_LABELS, TERMS, metric_label
 
@@ -47,6 +47,7 @@ def render_report(
     scoreboard = validate_scoreboard(scoreboard)
     lines = _verdict(scoreboard, evidence)
     parts = [modality_part(scoreboard[scoreboard["modality"] == one.modality], one) for one in evidence]
+    board = board_table(_marked(scoreboard, evidence))
     content = {
         "title": "Report: " + (_modalities(scoreboard) or "no results"),
         "subtitle": _subtitle(scoreboard, provenance),
@@ -54,8 +55,8 @@ def render_report(
         "comparison": comparison_table(lines),
         "sentences": [line.sentence for line in lines],
         "contents": _contents(parts),
-        "board": board_table(_marked(scoreboard, evidence)),
-        "columns": COLUMNS,
+        "board": board,
+        "columns": board.columns,
         "parts": parts,
         "definitions": [*TERMS.items(), *((metric_label(name), text) for name, text in DEFINITIONS.items())],
         "provenance": list(_facts(provenance)),
@@ -102,7 +103,8 @@ def _subtitle(scoreboard: pd.DataFrame, provenance: Mapping[str, object]) -> str
         for name in ("run_id", "git_commit")
         if name in provenance
     ]
-    seeds = ", ".join(str(seed) for seed in sorted(set(scoreboard["seed"])))
+    pairs = set(zip(scoreboard["seed"], scoreboard["n_seeds"], strict=True))
+    seeds = ", ".join(map(str, sorted({seed + more for seed, count in pairs for more in range(count)})))
     return " · ".join([*facts, *([f"seed {seeds}"] if seeds else [])])
 
 

@@ -19,6 +19,7 @@ from med_maml_pipeline.reports.wording import (
     family_label,
     learner_label,
     metric_label,
+    number,
     quantity,
     support_label,
     whole,
@@ -44,8 +45,9 @@ COLUMNS = {
     "fit": "Meta-training, s",
     "adapt": "Adaptation, s per task",
     "memory": "Peak memory, MiB",
+    "seeds": "SD over seeds",
 }
-"""Cell name to column title, in order."""
+"""Cell name to column title, in order; the last one only where there are several meta-training seeds."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,13 @@ class BoardTable:
     """The scoreboard ready for the page.
 
     Attributes:
+        columns: Those of `COLUMNS` that the page has.
         shown: Cells of the primary metrics at the largest support sizes over all folds, by column name.
         embedded: JSON of all rows, for the filters.
         total: Number of rows in all.
     """
 
+    columns: Mapping[str, str]
     shown: tuple[Mapping[Hashable, str], ...]
     embedded: str
     total: int
@@ -75,7 +79,9 @@ def board_table(scoreboard: pd.DataFrame) -> BoardTable:
     cells["largest"] = rows.index.isin(largest(rows).index).astype(int)
     first = rows.index.isin(largest(primary(rows)).index)
     shown = tuple(cells[first].to_dict("records"))
-    return BoardTable(shown, embedded_json(_columnar(cells)), len(rows))
+    several = bool((scoreboard["n_seeds"] > 1).any())
+    columns = {name: title for name, title in COLUMNS.items() if several or name != "seeds"}
+    return BoardTable(columns, shown, embedded_json(_columnar(cells)), len(rows))
 
 
 def embedded_json(content: object) -> str:
@@ -110,6 +116,9 @@ def _cells(rows: pd.DataFrame) -> pd.DataFrame:
             "fit": rows["seconds_meta_fit"].map(quantity),
             "adapt": rows["seconds_adapt_per_task"].map(quantity),
             "memory": rows["peak_memory_mib"].map(quantity),
+            "seeds": [
+                "–" if n == 1 else number(sd) for n, sd in zip(rows["n_seeds"], rows["seed_sd"], strict=True)
+            ],
             "leader": (rows["leader"] & ~rows["lane"].isin(ALONE)).astype(int),
             "classical_sign": _signs(rows, "diff_low", "diff_high"),
             "prior_sign": _signs(rows, "diff_to_prior_low", "diff_to_prior_high"),

@@ -24,6 +24,7 @@ SELECTION = (
     "fold",
     "family",
     "learner",
+    "seed",
     "support_size",
     "settings",
     "metric",
@@ -133,8 +134,10 @@ def selection_table(selection: pd.DataFrame) -> Table:
         selection: Every setting tried; the number tried stands beside the one chosen.
     """
     rows: list[tuple[str, ...]] = []
+    over = "folds"
     if len(selection):
         need(selection, SELECTION, "selection")
+        over += " and meta-training seeds" if selection["seed"].nunique() > 1 else ""
         keys = ["problem", "family", "learner", "support_size", "metric"]
         for key, part in selection.groupby(keys, sort=True):
             chosen = part[part["chosen"].astype(bool)]
@@ -151,7 +154,7 @@ def selection_table(selection: pd.DataFrame) -> Table:
                 )
             )
     return Table(
-        caption="What validation tasks chose (means over folds)",
+        caption=f"What validation tasks chose (means over {over})",
         header=("Problem", "Family", "Learner", "Support", "Tried", "Chosen", "Validation", "Episodes"),
         rows=tuple(rows),
         numeric=frozenset({3, 4, 6, 7}),

@@ -28,15 +28,17 @@ SHORT: dict[str, str] = {
     "forest_on_features": "f.o.f.",
     CHOSEN_OURS: "ours",
 }
-
 """Learner to a column title of at most six letters, in the order of the columns."""
+
+SPREAD = "Below a value: its standard deviation over meta-training seeds. "
 
 
 def terminal_scoreboard(scoreboard: pd.DataFrame) -> Table:
     """A table that fits 120 columns, for the end of a run.
 
     A triangle after a value says that it is better (▲) or worse (▼) than the best classical learner, chosen
-    on validation tasks, with a 95 % interval of the paired difference that leaves zero out.
+    on validation tasks, with a 95 % interval of the paired difference that leaves zero out. Where learners
+    were meta-trained with several seeds, the standard deviation over them stands below the value.
 
     Args:
         scoreboard: The scoreboard.
@@ -45,11 +47,12 @@ def terminal_scoreboard(scoreboard: pd.DataFrame) -> Table:
         A rich table. Learners stand in the order of their lanes, in the lanes' colours.
     """
     rows = largest(primary(scoreboard))
+    spread = SPREAD if (rows["n_seeds"] > 1).any() else ""
     rows = rows[rows["learner"] != CHOSEN_CLASSICAL]  # the triangles already speak of it
     lanes = dict(zip(rows["learner"], rows["lane"], strict=True))
     table = Table(
         title="Primary metric, largest support size (▲ better, ▼ worse than the best classical learner)",
-        caption="Research use only, not a medical device.",
+        caption=f"{spread}Research use only, not a medical device.",
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=0,  # the column dividers are blanks, and values end in one
@@ -84,6 +87,11 @@ def _value(group: Group, learner: str) -> Text:
     row = found.iloc[0]
     if pd.isna(row["value"]):
         return Text("undef.", style="dim")
+    text = _judged(row)
+    return text if pd.isna(row["seed_sd"]) else text.append(f"\n±{number(row['seed_sd'])}", style="dim")
+
+
+def _judged(row: pd.Series) -> Text:
     if row["diff_low"] > 0:
         return Text(f"{number(row['value'])}▲", style="bold green")
     if row["diff_high"] < 0:

@@ -36,7 +36,6 @@ def adapt_lane(label: str) -> Callable[..., pd.DataFrame]:
             load_problems(load_examples(examples), tasks, pools, episodes),
             load_checkpoints(checkpoints),
             selection,
-            settings.seed,
             workers=settings.workers,
             progress=reporter(f"{label}: adaptation"),
         )

@@ -60,7 +60,7 @@ def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
                 problems,
                 LANES[lane],
                 effort,
-                settings.seed,
+                settings.all_seeds,
                 workers=settings.workers,
                 progress=reporter(f"{namespace}: meta-training"),
                 around=Surroundings(
@@ -72,10 +72,10 @@ def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
             )
         )
         files = [
-            *(file for t in trained for file in checkpoint_files(t.problem, t.fold, t.learner, t.checkpoint)),
+            *(file for t in trained for file in checkpoint_files(t.key, t.checkpoint)),
             *_inputs(modality, problems, examples, trained),
         ]
-        return files, _history(trained, settings.seed), _selection(trained), _costs(trained, settings.seed)
+        return files, _history(trained), _selection(trained), _costs(trained)
 
     return meta_train_learners
 
@@ -95,10 +95,10 @@ def _inputs(
         yield from input_files(problem.name, problem.fold, inputs, chosen)
 
 
-def _history(trained: list[Trained], seed: int) -> pd.DataFrame:
+def _history(trained: list[Trained]) -> pd.DataFrame:
     """Learning curves: see `optimise` for the columns from ``step`` on."""
     rows = [
-        {"problem": t.problem, "fold": t.fold, "learner": t.learner, "seed": seed, **record}
+        {"problem": t.problem, "fold": t.fold, "learner": t.learner, "seed": t.seed, **record}
         for t in trained
         for record in t.checkpoint.history
     ]
@@ -109,10 +109,10 @@ def _selection(trained: list[Trained]) -> pd.DataFrame:
     return pd.concat([t.selection for t in trained], ignore_index=True) if trained else pd.DataFrame()
 
 
-def _costs(trained: list[Trained], seed: int) -> pd.DataFrame:
+def _costs(trained: list[Trained]) -> pd.DataFrame:
     def rows() -> Iterator[tuple[Any, ...]]:
         for t in trained:
-            yield t.problem, t.fold, t.learner, t.cost.seconds, t.cost.peak_memory_mib, seed
+            yield t.problem, t.fold, t.learner, t.cost.seconds, t.cost.peak_memory_mib, t.seed
 
     columns = ["problem", "fold", "learner", "seconds_meta_fit", "peak_memory_mib", "seed"]
     return pd.DataFrame(list(rows()), columns=columns)

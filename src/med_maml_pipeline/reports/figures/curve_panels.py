@@ -14,6 +14,8 @@ from med_maml_pipeline.reports.wording import source_label, support_label
 __all__ = ["curve_figure"]
 
 SIDE_PX = 270
+ONE_SEED = " Of several meta-training seeds the first is drawn."
+_LINE = ["problem", "fold", "learner"]
 
 
 def curve_figure(
@@ -31,7 +33,9 @@ def curve_figure(
         trace: Draws the curve of one line from its predictions (``line.rows``).
         axes: Titles of the x and the y axis.
     """
-    panels = list(_panels(leading))
+    first = leading["seed"] == leading.groupby(_LINE)["seed"].transform("min")
+    caption += "" if first.all() else ONE_SEED
+    panels = list(_panels(leading[first]))
     if not panels:
         return absent(title, "Only tasks with classes have such curves, and this run judged none.")
     facets = Facets(title, caption, [Facet(name, *axes, SIDE_PX, size) for name, size, _ in panels])

@@ -1,4 +1,4 @@
-"""Learning curves of meta-training: did it converge, and did the folds agree?"""
+"""Learning curves of meta-training: did it converge, and did the folds and seeds agree?"""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ CAPTION = (
     "parameters were kept. Losses of different learners need not share a scale. Learners without "
     "meta-training have no curve."
 )
+SEEDS = " There were several meta-training seeds: means and bands are over folds and seeds."
 POINTS = 80  # per curve: more would only make the file larger
-_COLUMNS = ("problem", "fold", "learner", "step", "loss", "validation", "kept")
+_COLUMNS = ("problem", "fold", "learner", "seed", "step", "loss", "validation", "kept")
 _AXES = {"loss": "loss, nats or squared units", "validation": "validation AUROC or R²"}
 
 
@@ -29,7 +30,7 @@ def learning_figure(history: pd.DataFrame, lanes: dict[str, str]) -> go.Figure:
     """Loss, and validation metric where there is any, against meta-training step; panels per problem.
 
     Args:
-        history: ``problem, fold, learner, step, loss, validation, kept`` of all lanes.
+        history: ``problem, fold, learner, seed, step, loss, validation, kept`` of all lanes.
         lanes: Learner to lane.
 
     Returns:
@@ -47,7 +48,7 @@ def learning_figure(history: pd.DataFrame, lanes: dict[str, str]) -> go.Figure:
         if curves.loc[curves["problem"] == problem, column].notna().any()
     ]
     frames = [Facet(str(problem), "meta-training step", _AXES[column]) for problem, column in panels]
-    facets = Facets(TITLE, CAPTION, frames)
+    facets = Facets(TITLE, CAPTION + (SEEDS if curves["seed"].nunique() > 1 else ""), frames)
     order = sorted(curves["learner"].unique(), key=lambda name: (lane_rank(lanes.get(name, "")), name))
     for number, (problem, column) in enumerate(panels):
         shown = curves[curves["problem"] == problem].dropna(subset=[column])
@@ -72,7 +73,7 @@ def _add(
     steps = curve["step"].tolist()
     mean, low, high = (_short(curve[name]) for name in ("mean", "min", "max"))
     label = plain(learner_label(learner))
-    if rows["fold"].nunique() > 1:
+    if len(rows[["fold", "seed"]].drop_duplicates()) > 1:
         band = go.Scatter(x=steps + steps[::-1], y=high + low[::-1], fill="toself", mode="lines")
         band.update(line={"width": 0}, fillcolor=translucent(colour), hoverinfo="skip")
         facets.add(number, band, legend=label, swatch=False)

@@ -5,7 +5,7 @@
   const PAGE = 150;
   const FILTERS = { modality: "Modality", source: "Source", family: "Family", protocol: "Protocol", metric: "Metric",
     support: "Support", fold: "Fold", lane: "Lane" };
-  const NUMERIC = new Set(["value", "classical", "prior", "tasks", "episodes", "fit", "adapt", "memory"]);
+  const NUMERIC = new Set(["value", "classical", "prior", "tasks", "episodes", "fit", "adapt", "memory", "seeds"]);
   const DEFAULT = "default view", ALL = "all of them";
   const data = JSON.parse(document.getElementById("rows").textContent);
   const table = document.getElementById("board");
