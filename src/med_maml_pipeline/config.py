@@ -74,11 +74,11 @@ class State(_Block):
     """What unfinished meta-trainings leave to the next run.
 
     Attributes:
-        folder: Where; may be deleted at any time.
+        folder: Where, below the project; may be deleted at any time. None keeps nothing.
         every: Seconds of training between two saves; 0 saves after every update.
     """
 
-    folder: str = "data/00_state"
+    folder: str | None = None
     every: float = Field(default=10.0, ge=0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -13,10 +14,10 @@ from med_maml_pipeline.runs.clock import NodeClock
 
 __all__ = ["StateHooks", "state_of"]
 
-_PARAMETER = "state"
+_PARAMETER = "params:state"
 
 
-def state_of(root: str, node: str) -> Path:
+def state_of(root: str | Path, node: str) -> Path:
     """Folder of one node's state below ``root``."""
     return Path(root) / node
 
@@ -30,14 +31,22 @@ class StateHooks:
     def __init__(self) -> None:
         self._clock = NodeClock()
         self._project = Path()
-        self._root: str | None = None
+        self._roots: dict[str, Path] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Keeps where states lie; a project without the parameter has none."""
+        """Keeps where the project lies."""
         self._clock = NodeClock()
         self._project = Path(context.project_path)
-        self._root = context.params.get(_PARAMETER, {}).get("folder")
+
+    @hook_impl
+    def before_node_run(self, node: Node, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Names the folder in full: Kedro runs from any directory, and parameters are not paths to it."""
+        state = inputs.get(_PARAMETER)
+        if not state or not state.get("folder"):
+            return {}
+        self._roots[node.name] = self._project / state["folder"]
+        return {_PARAMETER: {**state, "folder": str(self._roots[node.name])}}
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
@@ -47,6 +56,5 @@ class StateHooks:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
         """Removes the state with the last output of a node that keeps any."""
-        finished = self._clock.saved(node.name, dataset_name)
-        if finished and self._root is not None and f"params:{_PARAMETER}" in node.inputs:
-            shutil.rmtree(self._project / state_of(self._root, node.name), ignore_errors=True)
+        if self._clock.saved(node.name, dataset_name) and node.name in self._roots:
+            shutil.rmtree(state_of(self._roots[node.name], node.name), ignore_errors=True)

@@ -37,6 +37,7 @@ Outputs = tuple[list[tuple[str, Any]], pd.DataFrame, pd.DataFrame, pd.DataFrame]
 def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
     """The node function of one lane of one modality."""
     namespace = lane_namespace(modality, lane)
+    name = f"{namespace}.{NODE}"
 
     def meta_train_learners(
         examples: Snapshot,
@@ -65,7 +66,7 @@ def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
                 progress=reporter(f"{namespace}: meta-training"),
                 around=Surroundings(
                     FitReporter(namespace),
-                    state_of(settings.state.folder, f"{namespace}.{NODE}"),
+                    state_of(settings.state.folder, name) if settings.state.folder else None,
                     settings.state.every,
                     settings.distributed,
                 ),
