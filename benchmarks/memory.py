@@ -18,7 +18,7 @@ from typing import Any
 
 from common.contestants import LABELS, OURS, PEERS, contestants_of
 from common.output import effort, options, save, table
-from common.pictures import COLOURS, MARKERS, panels, write_picture
+from common.pictures import COLOURS, MARKERS, logarithmic, panels, write_picture
 from common.statistics import line
 from common.workers import in_fresh_process, peak_growth
 from common.workloads import Workload
@@ -160,7 +160,7 @@ def draw(content: dict[str, Any]) -> Any:
         range(len(content["contestants"])),
         [r["workload"].replace(", ", "\n") for r in content["contestants"]],
     )
-    axis.set_yscale("log")
+    logarithmic(axis)
     axis.set_ylabel("peak growth, MiB")
     axis.grid(axis="x", visible=False)
     for column, (variable, row) in enumerate(lower):

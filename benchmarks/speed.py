@@ -19,7 +19,7 @@ from typing import Any
 
 from common.contestants import LABELS, OURS, PEERS, contestants_of
 from common.output import options, save, table
-from common.pictures import COLOURS, panels, write_picture
+from common.pictures import COLOURS, logarithmic, panels, write_picture
 from common.statistics import median_interval
 from common.workers import Worker, agree, timed
 from common.workloads import Workload
@@ -195,7 +195,7 @@ def draw(results: Sequence[dict[str, Any]]) -> Any:
                 axis.annotate(
                     f"{row['ratio']:.1f}×", (x, row["milliseconds"]), ha="center", va="bottom", fontsize=8
                 )
-    axis.set_yscale("log")
+    logarithmic(axis)
     axis.set_xticks(
         range(len(results)),
         [

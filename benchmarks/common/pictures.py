@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-__all__ = ["COLOURS", "MARKERS", "panels", "write_picture"]
+__all__ = ["COLOURS", "MARKERS", "logarithmic", "panels", "write_picture"]
 
 COLOURS = {
     "ours": "#0072B2",
@@ -50,6 +50,16 @@ def panels(rows: int, columns: int, width: float, height: float) -> tuple[Any, A
         }
     )
     return pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+
+
+def logarithmic(axis: Any) -> None:
+    """Makes the vertical axis logarithmic, with plain numbers at 1, 2, 5, 10, …"""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(ScalarFormatter())
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def write_picture(figure: Any, name: str, chosen: argparse.Namespace) -> None:
