@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from common.contestants import LABELS, OURS, PEERS, contestants_of
 from common.output import options, save, table
 from common.pictures import COLOURS, logarithmic, panels, write_picture
 from common.statistics import median_interval
-from common.workers import Worker, agree, timed
+from common.workers import Worker, agree, in_fresh_process, timed
 from common.workloads import Workload
 
 BOUND = 1e-10
@@ -59,9 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     contests = [
         c for c in (TINY if chosen.tiny else CONTESTS) if not chosen.only or chosen.only in c.workload.name
     ]
-    with Worker(2) as wide, Worker(1) as left, Worker(1) as right:
-        arena = Arena(wide, left, right)
-        results = [compete(arena, c, 2 if chosen.quick else c.rounds) for c in contests]
+    results = [compete(c, 2 if chosen.quick else c.rounds) for c in contests]
     save("speed", chosen, {"workloads": results}, markdown(results))
     write_picture(draw(results), "speed", chosen)
 
@@ -73,6 +72,13 @@ class Arena:
     wide: Worker
     left: Worker
     right: Worker
+
+    @classmethod
+    @contextmanager
+    def opened(cls) -> Iterator[Arena]:
+        """Processes of their own for one contestant: allocators remember who was there before."""
+        with Worker(2) as wide, Worker(1) as left, Worker(1) as right:
+            yield cls(wide, left, right)
 
     def seconds(self, arrangement: str, name: str, workload: Workload, calls: int) -> float:
         """Seconds per meta-gradient."""
@@ -87,7 +93,7 @@ class Arena:
         return (max(ends) - min(starts)) / calls
 
 
-def compete(arena: Arena, contest: Contest, rounds: int) -> dict[str, Any]:
+def compete(contest: Contest, rounds: int) -> dict[str, Any]:
     """Agreement, times by round and ratios of one workload.
 
     Raises:
@@ -95,26 +101,15 @@ def compete(arena: Arena, contest: Contest, rounds: int) -> dict[str, Any]:
     """
     workload = contest.workload
     names = contestants_of(workload)
-    differences = arena.wide.call(agree, names, workload, (0, 1))
+    differences = in_fresh_process(2, agree, names, workload, (0, 1))
     for name, difference in differences.items():
         if not difference <= BOUND:
             raise SystemExit(
                 f"{workload.name}: the gradient of {name} differs by {difference:.1e} in float64"
             )
-    entries = [(name, arrangement) for name in names for arrangement in ARRANGEMENTS]
-    calls = {}
-    for name, arrangement in entries:
-        arena.seconds(arrangement, name, workload, 1)  # warms up
-        calls[name, arrangement] = max(
-            1, round(LEAST_SECONDS / arena.seconds(arrangement, name, workload, 1))
-        )
-    times: dict[tuple[str, str], list[float]] = {entry: [] for entry in entries}
-    order = random.Random(0)
-    for _ in range(rounds):
-        for name, arrangement in order.sample(entries, len(entries)):
-            times[name, arrangement].append(
-                arena.seconds(arrangement, name, workload, calls[name, arrangement])
-            )
+    with ExitStack() as processes:
+        arenas = {name: processes.enter_context(Arena.opened()) for name in names}
+        times = race(arenas, workload, rounds)
     return {
         "workload": workload.name,
         "least": contest.least,
@@ -122,6 +117,26 @@ def compete(arena: Arena, contest: Contest, rounds: int) -> dict[str, Any]:
         "float64_differences": differences,
         "contestants": judged({name: {a: times[name, a] for a in ARRANGEMENTS} for name in names}),
     }
+
+
+def race(arenas: dict[str, Arena], workload: Workload, rounds: int) -> dict[tuple[str, str], list[float]]:
+    """Seconds per meta-gradient and round of every contestant in both arrangements."""
+    entries = [(name, arrangement) for name in arenas for arrangement in ARRANGEMENTS]
+
+    def seconds(entry: tuple[str, str], calls: int) -> float:
+        name, arrangement = entry
+        return arenas[name].seconds(arrangement, name, workload, calls)
+
+    calls = {}
+    for entry in entries:
+        seconds(entry, 1)  # warms up
+        calls[entry] = max(1, round(LEAST_SECONDS / seconds(entry, 1)))
+    times: dict[tuple[str, str], list[float]] = {entry: [] for entry in entries}
+    order = random.Random(0)
+    for _ in range(rounds):
+        for entry in order.sample(entries, len(entries)):
+            times[entry].append(seconds(entry, calls[entry]))
+    return times
 
 
 def judged(times: dict[str, dict[str, list[float]]]) -> list[dict[str, Any]]:
