@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from weakref import WeakSet
 
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
@@ -54,21 +55,32 @@ def graph_bytes(
         return one + state * loop.steps * (2 if loop.momentum else 1)
     start = {name: value.to("meta").requires_grad_() for name, value in parameters.items()}
     own = [_on_meta(rates_at(rates, step)) for step in range(loop.steps)]
-    kept: dict[int, int] = {}
+    kept: WeakSet[_Kept] = WeakSet()
 
-    def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage._cdata] = storage.nbytes()
-        return tensor
+    def keep(tensor: Tensor) -> _Kept:
+        one = _Kept(tensor)
+        kept.add(one)
+        return one
 
-    with saved_tensors_hooks(count, lambda tensor: tensor):
+    with saved_tensors_hooks(keep, lambda one: one.tensor):
         episode = EpisodeBatch(_one(batch.support), _one(batch.query))
         outputs = query_outputs(network, start, episode, loss, own, loop, path=path)
         losses = loss(outputs, episode.query.y, episode.query.weight)
-    del losses
-    given = (*start.values(), episode.support.x, episode.query.x)
-    shared = {tensor.untyped_storage()._cdata for tensor in given}
-    return sum(size for storage, size in kept.items() if storage not in shared)
+    given = {_storage(tensor) for tensor in (*start.values(), episode.support.x, episode.query.x)}
+    sizes = {_storage(one.tensor): one.tensor.untyped_storage().nbytes() for one in kept}
+    del losses  # until here, it held the graph
+    return sum(size for storage, size in sizes.items() if storage not in given)
+
+
+class _Kept:
+    """A tensor in a graph; gone with it."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
 
 
 @dataclass
