@@ -88,6 +88,21 @@ def test_other_code_has_another_fingerprint(monkeypatch: pytest.MonkeyPatch) -> 
     assert fingerprint(seed=0) != before
 
 
+@pytest.mark.parametrize("name", ["learner.py", "kernel.cpp", "kernel.hpp", "_kernel.so"])
+def test_code_and_compiled_code_count(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel built anew, or not at all, rounds otherwise: its states are not mixed."""
+    (tmp_path / "bilevel").mkdir()
+    monkeypatch.setattr(fingerprint_module, "_PACKAGE", tmp_path)
+    digests = set()
+    for content in (None, b"1", b"2"):
+        if content is not None:
+            (tmp_path / "bilevel" / name).write_bytes(content)
+        fingerprint_module._code_digest.cache_clear()
+        digests.add(fingerprint_module._code_digest())
+    fingerprint_module._code_digest.cache_clear()
+    assert len(digests) == 3
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -19,7 +19,7 @@ __all__ = ["content_digest", "fingerprint"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _ROOMS = ("bilevel", "features", "learners", "metrics", "networks", "tasks")
-_CODE = {".py", ".c", ".cc", ".cpp", ".cu", ".h"}
+_CODE = {".py", ".cpp", ".hpp", ".so", ".pyd"}  # a native kernel has last digits of its own
 _LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn")
 
 
