@@ -201,7 +201,9 @@ def draw(results: Sequence[dict[str, Any]]) -> Any:
                 row["milliseconds"],
                 0.15,
                 color=COLOURS[row["name"]],
-                label=None if label in shown else label,
+                label=None
+                if label in shown
+                else label.replace("constant input", "constant input, native kernel"),
             )
             if label == "constant input":
                 shown.add("native kernel")
