@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
-import torchopt
+from common.contestants import TorchOptLoop
 from common.workloads import Problem, Workload, problem
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
@@ -74,25 +74,13 @@ def with_torchopt(made: Problem, device: str) -> Step:
     here = EpisodeBatch(
         *(Labelled(rows.x.to(device), rows.y.to(device), rows.weight.to(device)) for rows in pair)
     )
-    inner = torchopt.MetaSGD(module, lr=work.rate)
-    fresh = torchopt.extract_state_dict(inner, by="reference")
-    before = torchopt.extract_state_dict(module, by="reference")
+    loop = TorchOptLoop(module, work.rate)
     for group in state.optimiser.param_groups:
         group["lr"] = torch.tensor(RATE, device=device) if isinstance(group["lr"], Tensor) else RATE
 
     def step() -> Tensor:
         state.optimiser.zero_grad(set_to_none=True)
-        total = torch.zeros((), device=device)
-        for task in here.chunks(1):
-            for _ in range(work.steps):
-                outputs = module(task.support.x[0])
-                inner.step(cross_entropy(outputs, task.support.y[0], task.support.weight[0]))
-            outputs = module(task.query.x[0])
-            loss = cross_entropy(outputs, task.query.y[0], task.query.weight[0]) / n
-            loss.backward()
-            total += loss.detach()
-            torchopt.recover_state_dict(module, before)
-            torchopt.recover_state_dict(inner, fresh)
+        total = loop.backward(here, work.steps, 1 / n)
         torch.nn.utils.clip_grad_norm_(list(state.parameters.values()), 10.0)
         state.optimiser.step()
         return total

@@ -13,13 +13,13 @@ from typing import cast
 import higher
 import torch
 import torchopt
-from torch import Tensor
+from torch import Tensor, nn
 
 from common.workloads import Problem, Workload
-from med_maml_pipeline.bilevel import Path, conv4, cross_entropy, query_losses
+from med_maml_pipeline.bilevel import EpisodeBatch, Labelled, Path, conv4, cross_entropy, query_losses
 from med_maml_pipeline.networks import Conv4
 
-__all__ = ["CONTESTANTS", "LABELS", "OURS", "PEERS", "contestants_of", "gradients"]
+__all__ = ["CONTESTANTS", "LABELS", "OURS", "PEERS", "TorchOptLoop", "contestants_of", "gradients"]
 
 Contestant = Callable[[Problem], Mapping[str, Tensor]]
 """Computes the summed meta-gradient, by the parameters' names."""
@@ -45,21 +45,40 @@ def _convolution(problem: Problem, *, backend: conv4.Backend) -> Mapping[str, Te
     return _taken(problem.leaves)
 
 
+class TorchOptLoop:
+    """TorchOpt's differentiable optimiser (Ren et al. 2023), one task after another.
+
+    Args:
+        module: Where every task starts.
+        rate: Of the inner loop.
+    """
+
+    def __init__(self, module: nn.Module, rate: float) -> None:
+        self._module, self._inner = module, torchopt.MetaSGD(module, lr=rate)
+        self._start, self._fresh = (
+            torchopt.extract_state_dict(one, by="reference") for one in (module, self._inner)
+        )
+
+    def backward(self, batch: EpisodeBatch, steps: int, scale: float = 1.0) -> Tensor:
+        """Adds the gradients of the query losses times ``scale`` to the module's; their sum."""
+        total = torch.zeros((), device=batch.support.x.device)
+        for task in batch.chunks(1):
+            for _ in range(steps):
+                self._inner.step(self._loss(task.support))
+            loss = self._loss(task.query) * scale
+            loss.backward()
+            total += loss.detach()
+            torchopt.recover_state_dict(self._module, self._start)
+            torchopt.recover_state_dict(self._inner, self._fresh)
+        return total
+
+    def _loss(self, rows: Labelled) -> Tensor:
+        return cross_entropy(self._module(rows.x[0]), rows.y[0], rows.weight[0])
+
+
 def _torchopt(problem: Problem) -> Mapping[str, Tensor]:
-    """TorchOpt's differentiable optimiser (Ren et al. 2023)."""
-    module, work = problem.module, problem.workload
-    leaves = dict(module.named_parameters())
-    before = torchopt.extract_state_dict(module, by="reference")
-    optimiser = torchopt.MetaSGD(module, lr=work.rate)
-    fresh = torchopt.extract_state_dict(optimiser, by="reference")
-    for task in problem.batch.chunks(1):
-        for _ in range(work.steps):
-            optimiser.step(
-                cross_entropy(module(task.support.x[0]), task.support.y[0], task.support.weight[0])
-            )
-        cross_entropy(module(task.query.x[0]), task.query.y[0], task.query.weight[0]).backward()
-        torchopt.recover_state_dict(module, before)
-        torchopt.recover_state_dict(optimiser, fresh)
+    work, leaves = problem.workload, dict(problem.module.named_parameters())
+    TorchOptLoop(problem.module, work.rate).backward(problem.batch, work.steps)
     return _taken(leaves)
 
 

@@ -144,3 +144,12 @@ def result(folder: Path) -> tuple[Mapping[str, np.ndarray], Mapping[str, Any]]:
     found = read_state(folder / "result")
     assert found is not None
     return found
+
+
+def assert_same_bytes(one: Path, other: Path) -> None:
+    """Both trainings ended with the same checkpoint, bit for bit, and the same facts."""
+    (arrays, facts), (others, other_facts) = result(one), result(other)
+    assert facts == other_facts
+    assert {name: array.tobytes() for name, array in arrays.items()} == {
+        name: array.tobytes() for name, array in others.items()
+    }

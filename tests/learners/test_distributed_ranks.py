@@ -13,6 +13,7 @@ import torch
 from ranked_training import (
     Training,
     add_up,
+    assert_same_bytes,
     fail,
     result,
     small_problem,
@@ -109,12 +110,7 @@ def test_a_killed_process_is_replaced_and_ends_with_the_same_bytes(tmp_path, who
     training = Training("maml", small_problem(), ODD, broken, killed=(rank, 3))
     _on_two(train, training, tmp_path, TWO.model_copy(update={"max_restarts": 1}))
     assert (broken / "killed").exists()
-    arrays, facts = result(whole)
-    arrays_after, facts_after = result(broken)
-    assert facts_after == facts
-    assert {name: array.tobytes() for name, array in arrays_after.items()} == {
-        name: array.tobytes() for name, array in arrays.items()
-    }
+    assert_same_bytes(whole, broken)
     updates = [int(line) for line in (broken / f"updates-{rank}.txt").read_text().split()]
     restarted = updates[updates.index(3) + 1 :]
     assert restarted[0] > 2  # from the state, not from the start

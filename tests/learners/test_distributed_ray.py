@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ranked_training import Training, result, small_problem, train
+from ranked_training import Training, assert_same_bytes, small_problem, train
 
 from med_maml_pipeline.learners.distributed import DistributedSettings, LaunchError, run_on_ranks
 
@@ -47,12 +47,7 @@ def test_a_killed_ray_worker_is_replaced_and_ends_with_the_same_bytes(tmp_path, 
     home = set(Path.home().glob(".ray/*"))
     run_on_ranks(train, training, RAY, device="cpu", folder=tmp_path / "ray")
     assert (broken / "killed").exists()
-    arrays, facts = result(whole)
-    arrays_after, facts_after = result(broken)
-    assert facts_after == facts
-    assert {name: array.tobytes() for name, array in arrays_after.items()} == {
-        name: array.tobytes() for name, array in arrays.items()
-    }
+    assert_same_bytes(whole, broken)
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert "RAY_AUTH_TOKEN" not in os.environ
     assert set(Path.home().glob(".ray/*")) == home

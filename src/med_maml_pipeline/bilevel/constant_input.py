@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
 from med_maml_pipeline.bilevel.inner import (
@@ -27,7 +26,7 @@ from med_maml_pipeline.bilevel.inner import (
     rate_of,
     rates_at,
 )
-from med_maml_pipeline.bilevel.layers import WeightGradient, evaluate_tail, move, tail_of_each
+from med_maml_pipeline.bilevel.layers import WeightGradient, evaluate_tail, linear_layer, move, tail_of_each
 from med_maml_pipeline.bilevel.losses import TaskLoss
 from med_maml_pipeline.networks.mlp import MLP
 
@@ -185,8 +184,7 @@ def _gradients(
 
 def _first_layer(parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
     """``x`` ``[t, n, f]`` through the first layer, ``[t, n, h]``: one product for all rows of all tasks."""
-    z = F.linear(x.flatten(0, 1), parameters["first.weight"], parameters["first.bias"])
-    return z.unflatten(0, x.shape[:2])
+    return linear_layer(x, parameters["first.weight"], parameters["first.bias"])
 
 
 def _gram(left: Tensor, right: Tensor) -> Tensor:

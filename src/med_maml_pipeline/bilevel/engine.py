@@ -128,12 +128,12 @@ def adapt(
         path: How to compute it; None takes the fastest one that is exact.
     """
     path = path or path_for(network, parameters, rates, loop, support.x)
+    if path is Path.CONVOLUTION:
+        return conv4.adapt(cast(Conv4, network), parameters, support, loss, rates, loop)
     leaves = {name: value.detach().clone().requires_grad_() for name, value in parameters.items()}
     plain = replace(loop, first_order=True)
     if path is Path.CONSTANT_INPUT:
         adapted = constant_input.adapt(cast(MLP, network), leaves, support, loss, rates, plain)
-    elif path is Path.CONVOLUTION:
-        adapted = conv4.adapt(cast(Conv4, network), leaves, support, loss, rates, plain)
     else:
         adapted = reference.inner_loop(_support_loss(network, support, 0, loss), leaves, rates, plain)
     return {name: value.detach() for name, value in adapted.items()}

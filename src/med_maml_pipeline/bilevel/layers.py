@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from med_maml_pipeline.bilevel.inner import Parameters, Rates, rate_of
 from med_maml_pipeline.networks.mlp import MLP
 
-__all__ = ["Evaluated", "WeightGradient", "evaluate_tail", "move", "tail_of_each"]
+__all__ = ["Evaluated", "WeightGradient", "evaluate_tail", "linear_layer", "move", "tail_of_each"]
 
 _TAIL = "tail."
 
@@ -77,7 +77,7 @@ def evaluate_tail(network: MLP, parameters: Mapping[str, Tensor], z: Tensor) -> 
     for path, layer in _tail_layers(network):
         if isinstance(layer, nn.Linear):
             entering[path] = values
-            values = _linear(values, parameters[f"{path}.weight"], parameters[f"{path}.bias"])
+            values = linear_layer(values, parameters[f"{path}.weight"], parameters[f"{path}.bias"])
             leaving[path] = values
         elif isinstance(layer, nn.LayerNorm):
             plain = F.layer_norm(values, layer.normalized_shape, eps=layer.eps)
@@ -135,7 +135,7 @@ def _tail_layers(network: MLP) -> Iterator[tuple[str, nn.Module]]:
     yield f"{_TAIL}head", network.tail.head
 
 
-def _linear(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def linear_layer(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """``rows`` ``[t, n, i]`` through weights of all tasks ``[o, i]`` or of each ``[t, o, i]``."""
     if weight.dim() == 2:
         return F.linear(rows.flatten(0, 1), weight, bias).unflatten(0, rows.shape[:2])

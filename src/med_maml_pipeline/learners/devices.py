@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from med_maml_pipeline.errors import ConfigurationError
+from med_maml_pipeline.learners.gradient_training import GradientTraining
 from med_maml_pipeline.learners.protocol import Settings
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ def check_settings(settings: Settings, learner: str) -> None:
     Raises:
         ConfigurationError: see `available_device` and `check_precision`.
     """
-    device = available_device(str(settings.get("device", "cpu")), learner)
-    check_precision(str(settings.get("precision", "float32")), device, learner)
+    device = available_device(str(settings.get("device", GradientTraining.device)), learner)
+    check_precision(str(settings.get("precision", GradientTraining.precision)), device, learner)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from med_maml_pipeline.learners.devices import chosen_device
 from med_maml_pipeline.learners.distributed import LaunchError, run_on_ranks
 from med_maml_pipeline.learners.fitting import Fit, Job, fit_and_score, stored_fit
+from med_maml_pipeline.learners.gradient_training import GradientTraining
 from med_maml_pipeline.learners.registry import get_learner
 
 __all__ = ["fit_on_ranks", "is_launched"]
@@ -36,7 +37,7 @@ def fit_on_ranks(job: Job) -> Fit:
         launched = replace(job, around=replace(job.around, state=folder))
         fit = stored_fit(folder)
         if fit is None:
-            device = chosen_device(str(job.meta_settings.get("device", "cpu")))
+            device = chosen_device(str(job.meta_settings.get("device", GradientTraining.device)))
             run_on_ranks(fit_and_score, launched, settings, device=device, folder=folder / settings.launcher)
             fit = stored_fit(folder)
     if fit is None:

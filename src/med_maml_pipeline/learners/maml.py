@@ -9,23 +9,22 @@ from torch import Tensor
 
 from med_maml_pipeline.bilevel import InnerLoop
 from med_maml_pipeline.learners.architecture import network_of, precision_of
-from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch, batches
+from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch
 from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
 from med_maml_pipeline.learners.maml_settings import MamlAdaptation, MamlTraining
 from med_maml_pipeline.learners.meta_loss import MetaLoss
 from med_maml_pipeline.learners.meta_step import EpisodeLosses
 from med_maml_pipeline.learners.monitor import Monitor
-from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
+from med_maml_pipeline.learners.network_arrays import to_arrays, to_leaves, to_tensors
 from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
-from med_maml_pipeline.learners.perturbation import perturbation
+from med_maml_pipeline.learners.own_episodes import own_episodes
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.resident_inputs import ResidentInputs
 from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import Heads, Network, initial_parameters
-from med_maml_pipeline.tasks.sampling import training_batch
 from med_maml_pipeline.tasks.types import MetaSplit, Problem, Support
 
 __all__ = ["Maml"]
@@ -92,23 +91,14 @@ class Maml:
         heads = Heads(network.embedding, network.head_path)
         start = {**_trunk(initial_parameters(network, seed), network), **heads.initial()}
         logs = initial_log_rates(network, options.inner_lr, inputs.mean_square_norm())
-        parameters = {name: value.to(options.device).requires_grad_() for name, value in start.items()}
-        log_rates = {
-            name: value.to(options.device).requires_grad_(options.learn_inner_lr)
-            for name, value in logs.items()
-        }
+        parameters = to_leaves(start, options.device)
+        log_rates = to_leaves(logs, options.device, learned=options.learn_inner_lr)
         learned = {**parameters, **(log_rates if options.learn_inner_lr else {})}
         resident = ResidentInputs.of(inputs, options.device)
         meta_loss = MetaLoss(network, heads, parameters, log_rates, options, resident)
 
         def drawn_at(step: int) -> Iterator[TypedBatch]:
-            drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
-            perturbed = perturbation(inputs.image, options, seed, step)
-            for batch in batches(resident, drawn, "cpu"):
-                seen = batch if perturbed is None else perturbed(resident.rows(batch))
-                own = seen.part(monitor.world.own)
-                if len(own):
-                    yield own
+            return own_episodes(problem, resident, options, seed, step, monitor.world)
 
         def checkpoint() -> Checkpoint:
             tensors = {**to_arrays(parameters, "network."), **to_arrays(log_rates, "log_rates.")}

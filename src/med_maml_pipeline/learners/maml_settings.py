@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from med_maml_pipeline.bilevel import InnerLoop
+from med_maml_pipeline.learners.gradient_training import GradientTraining
 
 __all__ = ["MamlAdaptation", "MamlTraining"]
 
 
 @dataclass(frozen=True)
-class MamlTraining:
-    """Settings of meta-training.
+class MamlTraining(GradientTraining):
+    """Settings of meta-training, beside those of `GradientTraining`.
 
     Attributes:
-        steps: Meta-updates.
         meta_batch: Tasks per meta-update.
         shots: Support examples per class (in all for regression).
         query: Query examples per task.
@@ -25,18 +25,12 @@ class MamlTraining:
         inner_clip: Largest norm of a task's gradient in an inner step; 0 lets any pass.
         learn_inner_lr: Learn one rate per layer along with the parameters.
         outer_lr: Rate of AdamW.
-        weight_decay: Of AdamW.
-        warmup: Share of the updates in which the rate grows; it then falls as a cosine.
-        validate_every: Updates between two looks at validation episodes; 0 never looks.
-        patience: Looks without a better one after which training stops; 0 goes to the end.
         balanced: Let both classes of a task count alike in the query loss, whatever their prevalence.
         input_dropout: Share of the input columns hidden from a task, the same in support and query.
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
         filters: Its (first) number of channels.
         augment: Turn, mirror, move and recolour pictures during training.
         memory_mib: Memory for the graphs of a meta-update, in MiB; tasks are taken as many at once as fit.
-        device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
-        precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
     """
 
     steps: int = 600
@@ -51,17 +45,12 @@ class MamlTraining:
     learn_inner_lr: bool = True
     outer_lr: float = 3e-3
     weight_decay: float = 0.01
-    warmup: float = 0.05
-    validate_every: int = 0
-    patience: int = 5
     balanced: bool = False
     input_dropout: float = 0.0
     backbone: str = "conv4"
     filters: int = 32
     augment: bool = True
     memory_mib: float = 1024.0
-    device: str = "cpu"
-    precision: str = "float32"
 
     @property
     def inner_loop(self) -> InnerLoop:

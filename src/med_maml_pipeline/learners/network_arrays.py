@@ -9,7 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["to_arrays", "to_tensors"]
+__all__ = ["to_arrays", "to_leaves", "to_tensors"]
+
+
+def to_leaves(values: Mapping[str, Tensor], device: str, *, learned: bool = True) -> dict[str, Tensor]:
+    """The values on a device, as leaves that require gradients where they are ``learned``."""
+    return {name: value.to(device).requires_grad_(learned) for name, value in values.items()}
 
 
 def to_arrays(parameters: Mapping[str, Tensor], prefix: str) -> dict[str, NDArray[np.generic]]:

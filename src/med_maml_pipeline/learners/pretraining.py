@@ -14,9 +14,10 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from med_maml_pipeline.learners.architecture import network_of
+from med_maml_pipeline.learners.gradient_training import GradientTraining
 from med_maml_pipeline.learners.learned_features import embedding, joined_whitening
 from med_maml_pipeline.learners.monitor import Monitor
-from med_maml_pipeline.learners.network_arrays import to_arrays
+from med_maml_pipeline.learners.network_arrays import to_arrays, to_leaves
 from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.perturbation import PictureAugmentation
@@ -33,25 +34,18 @@ _STATISTICS_PICTURES = 512
 
 
 @dataclass(frozen=True)
-class Pretraining:
-    """Settings of multi-task pre-training.
+class Pretraining(GradientTraining):
+    """Settings of multi-task pre-training, beside those of `GradientTraining`.
 
     Attributes:
-        steps: Updates.
         batch: Rows per update.
         hidden: Widths of the hidden layers; the last is the number of features.
         learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        warmup: Share of the updates in which the rate grows; it then falls as a cosine.
-        validate_every: Updates between two looks at validation episodes; 0 never looks.
-        patience: Looks without a better one after which training stops; 0 goes to the end.
         input_dropout: Share of the input columns hidden from a batch.
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
         filters: Its (first) number of channels.
         views: 8 averages a picture's features over its rotations and reflections; 1 takes it as it is.
         augment: Turn, mirror, move and recolour pictures during training.
-        device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
-        precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
     """
 
     steps: int = 500
@@ -59,16 +53,11 @@ class Pretraining:
     hidden: tuple[int, ...] = (128, 64)
     learning_rate: float = 1e-3
     weight_decay: float = 0.3
-    warmup: float = 0.05
-    validate_every: int = 0
-    patience: int = 5
     input_dropout: float = 0.3
     backbone: str = "conv4"
     filters: int = 32
     views: int = 8
     augment: bool = True
-    device: str = "cpu"
-    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -96,10 +85,8 @@ def pretrain(problem: Problem, options: Pretraining, seed: int, monitor: Monitor
     rows = PooledRows.of(problem, inputs)
     columns = _Columns.of(rows.tasks)
     network = network_of(facts, columns.total)
-    parameters = {
-        name: value.to(options.device).requires_grad_()
-        for name, value in initial_parameters(network, seed, zero=network.head_path).items()
-    }
+    start = initial_parameters(network, seed, zero=network.head_path)
+    parameters = to_leaves(start, options.device)
 
     def losses_at(step: int) -> Iterator[Tensor]:
         x, y = rows.batch(seed, step, options.batch)

@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.evaluation import evaluate
+from med_maml_pipeline.learners.gradient_training import GradientTraining
 from med_maml_pipeline.learners.monitor import Monitor
-from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
+from med_maml_pipeline.learners.network_arrays import to_arrays, to_leaves, to_tensors
 from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.pooled_rows import PooledRows
@@ -29,22 +30,15 @@ __all__ = ["PriorTraining", "ZeroShotPrior"]
 
 
 @dataclass(frozen=True)
-class PriorTraining:
-    """Settings of the pooled network.
+class PriorTraining(GradientTraining):
+    """Settings of the pooled network, beside those of `GradientTraining`.
 
     Attributes:
-        steps: Updates.
         batch: Rows per update.
         hidden: Widths of the hidden layers; none gives a linear model.
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
         filters: Its (first) number of channels.
         learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        warmup: Share of the updates in which the rate grows; it then falls as a cosine.
-        validate_every: Updates between two looks at validation episodes; 0 never looks.
-        patience: Looks without a better one after which training stops; 0 goes to the end.
-        device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
-        precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
     """
 
     steps: int = 1000
@@ -52,13 +46,8 @@ class PriorTraining:
     hidden: tuple[int, ...] = (64,)
     learning_rate: float = 1e-3
     weight_decay: float = 0.1
-    warmup: float = 0.05
-    validate_every: int = 0
-    patience: int = 5
     backbone: str = "conv4"
     filters: int = 32
-    device: str = "cpu"
-    precision: str = "float32"
 
 
 class ZeroShotPrior:
@@ -94,12 +83,8 @@ class ZeroShotPrior:
         numeric = rows.tasks[0].target_type is TargetType.REGRESSION
         facts = {**inputs.facts, **asdict(options)}
         network = _structure(facts)
-        parameters = {
-            name: value.to(options.device).requires_grad_()
-            for name, value in initial_parameters(
-                network, seed, zero=getattr(network, "head_path", "")
-            ).items()
-        }
+        start = initial_parameters(network, seed, zero=getattr(network, "head_path", ""))
+        parameters = to_leaves(start, options.device)
 
         def losses_at(step: int) -> Iterator[Tensor]:
             drawn = (torch.from_numpy(part) for part in rows.batch(seed, step, options.batch))

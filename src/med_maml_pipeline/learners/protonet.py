@@ -17,24 +17,24 @@ from med_maml_pipeline.learners.embeddings import remembered
 from med_maml_pipeline.learners.episode_batches import (
     PICTURE_EPISODES,
     TypedBatch,
-    batches,
     labelled,
     loss_of,
 )
 from med_maml_pipeline.learners.evaluation import evaluate
 from med_maml_pipeline.learners.gradient_adaptation import scored
+from med_maml_pipeline.learners.gradient_training import GradientTraining
 from med_maml_pipeline.learners.monitor import Monitor
-from med_maml_pipeline.learners.network_arrays import to_arrays, to_tensors
+from med_maml_pipeline.learners.network_arrays import to_arrays, to_leaves, to_tensors
 from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
-from med_maml_pipeline.learners.perturbation import perturbation
+from med_maml_pipeline.learners.own_episodes import own_episodes
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.prototypes import metric_outputs, metric_parameters
+from med_maml_pipeline.learners.resident_inputs import ResidentInputs
 from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import Network, initial_parameters
-from med_maml_pipeline.tasks.sampling import training_batch
 from med_maml_pipeline.tasks.types import FloatArray, MetaSplit, Problem, Support, TargetType
 
 __all__ = ["ProtoNet", "ProtoNetAdaptation", "ProtoNetTraining"]
@@ -43,27 +43,20 @@ _METRIC = "metric."
 
 
 @dataclass(frozen=True)
-class ProtoNetTraining:
-    """Settings of meta-training.
+class ProtoNetTraining(GradientTraining):
+    """Settings of meta-training, beside those of `GradientTraining`.
 
     Attributes:
-        steps: Meta-updates.
         meta_batch: Tasks per meta-update.
         shots: Support examples per class (in all for regression).
         query: Query examples per task.
         hidden: Widths of the hidden layers.
         embedding: Width of the (linear) embedding of rows of numbers; pictures are embedded by the backbone.
         outer_lr: Rate of AdamW.
-        weight_decay: Of AdamW.
-        warmup: Share of the updates in which the rate grows; it then falls as a cosine.
-        validate_every: Updates between two looks at validation episodes; 0 never looks.
-        patience: Looks without a better one after which training stops; 0 goes to the end.
         input_dropout: Share of the input columns hidden from a task, the same in support and query.
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
         filters: Its (first) number of channels.
         augment: Turn, mirror, move and recolour pictures during training.
-        device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
-        precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
     """
 
     steps: int = 600
@@ -74,15 +67,10 @@ class ProtoNetTraining:
     embedding: int = 64
     outer_lr: float = 3e-3
     weight_decay: float = 0.01
-    warmup: float = 0.05
-    validate_every: int = 0
-    patience: int = 5
     input_dropout: float = 0.3
     backbone: str = "conv4"
     filters: int = 32
     augment: bool = True
-    device: str = "cpu"
-    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -138,16 +126,13 @@ class ProtoNet:
         facts = {**inputs.facts, **asdict(options)}
         network = _embedding_network(facts)
         start = {**initial_parameters(network, seed), **metric_parameters(_embedding_width(facts, network))}
-        parameters = {name: value.to(options.device).requires_grad_() for name, value in start.items()}
+        parameters = to_leaves(start, options.device)
+        resident = ResidentInputs.of(inputs, options.device)
 
         def losses_at(step: int) -> Iterator[Tensor]:
-            drawn = training_batch(problem, seed, step, options.meta_batch, options.shots, options.query)
-            perturbed = perturbation(inputs.image, options, seed, step)
-            for drawn_batch in batches(inputs, drawn, options.device):
-                seen = drawn_batch if perturbed is None else perturbed(drawn_batch)
-                batch = seen.part(monitor.world.own)
-                if len(batch):
-                    yield _query_losses(network, parameters, batch).sum() / len(drawn)
+            for drawn in own_episodes(problem, resident, options, seed, step, monitor.world):
+                losses = _query_losses(network, parameters, resident.rows(drawn))
+                yield losses.sum() / options.meta_batch
 
         def checkpoint() -> Checkpoint:
             arrays = {**inputs.arrays, **to_arrays(parameters, "network.")}

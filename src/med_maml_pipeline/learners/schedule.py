@@ -4,33 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
-__all__ = ["Schedule", "ScheduleOptions"]
+from med_maml_pipeline.learners.gradient_training import GradientTraining
 
-
-class ScheduleOptions(Protocol):
-    """Settings that every learner has which trains by gradient: see `Schedule`."""
-
-    @property
-    def steps(self) -> int:
-        """Updates."""
-
-    @property
-    def weight_decay(self) -> float:
-        """Of AdamW."""
-
-    @property
-    def warmup(self) -> float:
-        """Share of the updates."""
-
-    @property
-    def validate_every(self) -> int:
-        """Updates between two looks."""
-
-    @property
-    def patience(self) -> int:
-        """Looks without a better one."""
+__all__ = ["Schedule"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +32,7 @@ class Schedule:
     patience: int = 0
 
     @classmethod
-    def of(cls, options: ScheduleOptions, learning_rate: float) -> Schedule:
+    def of(cls, options: GradientTraining, learning_rate: float) -> Schedule:
         """The schedule that a learner's settings ask for."""
         return cls(
             options.steps,
