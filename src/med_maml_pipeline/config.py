@@ -98,6 +98,7 @@ class Parameters(_Block):
         synthetic_hospital: Size and nature of the embedded hospital.
         learners: Settings by modality, learner and budget. Learners that share a pre-trained network follow
             the settings of the first of them, ``linear_probe``.
+        roster: Learners that take part: ``core``, ``all``, or a list of names.
         evaluation: Bootstrap.
         support / query: Only ever given with ``--params``: one's own tables, for personalisation.
         personalisation: Which checkpoint serves them, and how they are laid out.
@@ -113,6 +114,7 @@ class Parameters(_Block):
     identifier_key_file: str = "conf/identifier.key"
     public_data_root: str | None = None
     synthetic_hospital: SyntheticHospitalSettings = SyntheticHospitalSettings()
+    roster: Literal["core", "all"] | tuple[str, ...] = "core"
     learners: dict[str, dict[str, LearnerBudget]] = Field(default_factory=dict)
     evaluation: Evaluation = Evaluation()
     support: str | None = None
@@ -131,6 +133,14 @@ class Parameters(_Block):
             if name not in LEARNERS:
                 raise ValueError(f"unknown learner '{name}'; {did_you_mean(name, LEARNERS)}")
         return learners
+
+    @field_validator("roster")
+    @classmethod
+    def _known_roster(cls, roster: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for name in () if isinstance(roster, str) else roster:
+            if name not in LEARNERS:
+                raise ValueError(f"unknown learner '{name}'; {did_you_mean(name, LEARNERS)}")
+        return roster
 
     @property
     def active_budget(self) -> Budget:

@@ -29,7 +29,7 @@ def ask(tmp_path: Path) -> Ask:
 
     def predict(
         frame: pd.DataFrame,
-        lane: str = "protonet",
+        lane: str = "metric",
         *,
         store: Store | None = None,
         query: pd.DataFrame | None = None,

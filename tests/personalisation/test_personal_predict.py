@@ -16,7 +16,7 @@ from med_maml_pipeline.learners.registry import LANES, get_learner
 from med_maml_pipeline.personalisation import PersonalisationSettings, personalise
 from med_maml_pipeline.tasks.types import Support, TargetType
 
-ABLE = ("maml", "protonet", "transfer", "classical")
+ABLE = ("maml", "metric", "transfer", "classical")
 
 
 def _chosen_settings(store: Store, learner: str) -> dict[str, object]:
@@ -127,7 +127,7 @@ def test_the_log_holds_counts_and_no_identifier_or_label(ask, own, caplog):
     with caplog.at_level(logging.DEBUG):
         ask(own)
     text = "\n".join(record.getMessage() for record in caplog.records)
-    assert "ehr.protonet: protonet adapts to 10 support cases in 2 classes and predicts 20" in text
+    assert "ehr.metric: protonet adapts to 10 support cases in 2 classes and predicts 20" in text
     assert "case-" not in text
     assert "sickly" not in text
     assert "support.csv" not in text
@@ -155,7 +155,7 @@ def test_cases_that_are_copies_of_support_cases_are_counted(ask, own, caplog):
     copies = own.iloc[:3].drop(columns="label").assign(id=["x", "y", "z"])
     with caplog.at_level(logging.WARNING):
         ask(own, query=pd.concat([own.iloc[10:].drop(columns="label"), copies]))
-    assert "ehr.protonet: 3 query cases are alike in every input to a support case" in caplog.text
+    assert "ehr.metric: 3 query cases are alike in every input to a support case" in caplog.text
 
 
 @pytest.mark.parametrize("learner", ["maml", "fine_tune", "protonet"])
@@ -181,7 +181,7 @@ def test_parquet_and_tsv(ask, own, tmp_path):
     shuffled.to_parquet(tmp_path / "q.parquet")
     found = personalise(
         trained("protonet"), tmp_path / "s.tsv", tmp_path / "q.parquet", PersonalisationSettings(),
-        modality="ehr", lane="ehr.protonet", seed=0,
+        modality="ehr", lane="ehr.metric", seed=0,
     )  # fmt: skip
     pd.testing.assert_frame_equal(found, expected)
 

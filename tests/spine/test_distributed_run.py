@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 from spine_project import SpineProject
 
-SELECTION, HISTORY = "molecules_protonet_selection", "molecules_protonet_history"
+SELECTION, HISTORY = "molecules_metric_selection", "molecules_metric_history"
 
 
 @pytest.mark.slow
 def test_two_processes_select_what_one_selects(copy: SpineProject) -> None:
     selection, history = copy.table(SELECTION), copy.table(HISTORY)
     outcome = copy.run(
-        *("--pipelines", "meta_training", "--namespaces", "molecules.protonet"),
+        *("--pipelines", "meta_training", "--namespaces", "molecules.metric"),
         *("--params", "distributed.launcher=elastic,distributed.ranks=2,distributed.max_restarts=0"),
     )
     assert outcome.code == 0, outcome.output

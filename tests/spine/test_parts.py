@@ -44,7 +44,7 @@ def test_a_lane_alone(copy: SpineProject) -> None:
     record = copy.records()[-1]
     assert set(record["seconds"]) == {"molecules.maml.meta_train", "molecules.maml.adapt"}
     assert len(copy.versions("molecules_maml_checkpoints")) == 2
-    assert len(copy.versions("molecules_protonet_checkpoints")) == 1
+    assert len(copy.versions("molecules_metric_checkpoints")) == 1
 
 
 def test_a_stage_before_its_inputs_exist(fresh: SpineProject) -> None:
@@ -62,14 +62,14 @@ def test_a_stage_before_its_inputs_exist(fresh: SpineProject) -> None:
 @pytest.mark.slow
 def test_after_a_failure_the_run_goes_on_and_repeats_nothing(copy: SpineProject) -> None:
     """A checkpoint is damaged, found out, and put right."""
-    (checkpoint,) = copy.versions("molecules_protonet_checkpoints")[0].rglob("*.safetensors")
+    (checkpoint,) = copy.versions("molecules_metric_checkpoints")[0].rglob("*.safetensors")
     sound = checkpoint.read_bytes()
     checkpoint.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
     outcome = copy.run("--pipelines", "adaptation,evaluation,reporting", "--namespaces", "molecules")
     assert outcome.code == 1
     assert outcome.output.rstrip().splitlines()[-1].startswith("Error: a file of dataset")
     failed = copy.records()[-1]
-    assert failed["error"] == {"type": "CorruptError", "node": "molecules.protonet.adapt"}
+    assert failed["error"] == {"type": "CorruptError", "node": "molecules.metric.adapt"}
     assert copy.half_written() == []
     resume = f"data/09_tracking/{failed['run_id']}.resume.yml"
     assert f"kedro run --config {resume}" in outcome.output

@@ -128,13 +128,13 @@ def _files(project: SpineProject, dataset: str) -> list[Path]:
 
 def test_the_record_names_no_file_of_the_user(mine: SpineProject) -> None:
     _write(mine, "ehr", _patients(mine))
-    outcome = _personalise(mine, "ehr.protonet", "ehr", f"personalisation.problem={EHR_PROBLEM}")
+    outcome = _personalise(mine, "ehr.metric", "ehr", f"personalisation.problem={EHR_PROBLEM}")
     assert outcome.code == 0, outcome.output
     record = mine.records()[-1]
     assert record["parameters"]["support"] == "<path>"
     assert "ehr_support" not in json.dumps(record)
-    assert set(record["inputs"]) == {"ehr_protonet_checkpoints", "personal_query", "personal_support"}
-    assert list(record["saved"]) == ["ehr_protonet_personal_predictions"]
+    assert set(record["inputs"]) == {"ehr_metric_checkpoints", "personal_query", "personal_support"}
+    assert list(record["saved"]) == ["ehr_metric_personal_predictions"]
 
 
 def test_molecules_alone_in_company_and_from_a_given_version(mine: SpineProject) -> None:

@@ -40,7 +40,7 @@ def test_rerun_trains_again_and_gives_the_same(copy: SpineProject) -> None:
 
 
 def test_the_number_of_workers_does_not_matter(copy: SpineProject) -> None:
-    lanes = ("ehr.protonet", "imaging.maml", "imaging.transfer", "molecules.classical")
+    lanes = ("ehr.metric", "imaging.maml", "imaging.transfer", "molecules.classical")
     outcome = copy.run(
         "--pipelines", "meta_training,adaptation", "--namespaces", ",".join(lanes), "--params", "workers=2"
     )
@@ -56,7 +56,7 @@ def test_the_number_of_workers_does_not_matter(copy: SpineProject) -> None:
 
 def test_another_seed_gives_other_checkpoints(copy: SpineProject) -> None:
     """Else the tests above would prove nothing."""
-    outcome = copy.run("--namespaces", "molecules.protonet", "--params", "seed=1")
+    outcome = copy.run("--namespaces", "molecules.metric", "--params", "seed=1")
     assert outcome.code == 0, outcome.output
-    name = "molecules_protonet_checkpoints"
+    name = "molecules_metric_checkpoints"
     assert copy.fingerprint(name, 0) != copy.fingerprint(name, 1)

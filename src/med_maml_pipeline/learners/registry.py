@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.protocol import Learner
 
-__all__ = ["LANES", "LEARNERS", "get_learner"]
+__all__ = ["CORE", "LANES", "LEARNERS", "get_learner", "roster"]
 
 LEARNERS: dict[str, str] = {
     "maml": "maml:Maml",
@@ -26,13 +27,33 @@ LEARNERS: dict[str, str] = {
 
 LANES: dict[str, tuple[str, ...]] = {
     "maml": ("maml",),
-    "protonet": ("protonet",),
+    "metric": ("protonet",),
+    "model": (),
     "transfer": ("linear_probe", "fine_tune", "forest_on_features"),
     "classical": ("logistic", "forest", "knn", "tanimoto_krr"),
     "control": ("prior", "untrained"),
 }
-"""Pipeline namespace to the learners that run in it. The control ``forest_on_features`` runs with the
-transfer lane, whose pre-trained network it reads."""
+"""Pipeline namespace to the learners that run in it; ``maml`` holds MAML and its relatives. The control
+``forest_on_features`` runs with the transfer lane, whose pre-trained network it reads."""
+
+CORE: tuple[str, ...] = (
+    *("maml", "protonet", "linear_probe", "fine_tune", "forest_on_features"),
+    *("logistic", "forest", "knn", "tanimoto_krr", "prior", "untrained"),
+)
+"""What a run trains where the parameter ``roster`` does not say otherwise."""
+
+
+def roster(chosen: str | Sequence[str], lane: str) -> tuple[str, ...]:
+    """Learners of a lane that take part in a run, in the lane's order.
+
+    Args:
+        chosen: ``core``, ``all``, or names.
+        lane: A key of `LANES`.
+    """
+    if chosen == "all":
+        return LANES[lane]
+    names = CORE if chosen == "core" else chosen
+    return tuple(name for name in LANES[lane] if name in names)
 
 
 def get_learner(name: str) -> Learner:

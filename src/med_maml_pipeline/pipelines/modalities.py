@@ -22,4 +22,5 @@ def task_tables(modality: str) -> dict[str, str]:
 
 def learning_parameters() -> dict[str, str]:
     """Parameters that every learning node reads: argument to ``params:`` entry."""
-    return {name: f"params:{name}" for name in ("learners", "budgets", "budget", "seed", "seeds", "workers")}
+    names = ("learners", "roster", "budgets", "budget", "seed", "seeds", "workers")
+    return {name: f"params:{name}" for name in names}

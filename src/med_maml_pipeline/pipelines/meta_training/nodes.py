@@ -12,7 +12,7 @@ from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.learners.checkpoints import checkpoint_files
 from med_maml_pipeline.learners.described_inputs import describe_inputs, input_files
 from med_maml_pipeline.learners.fitting import Surroundings
-from med_maml_pipeline.learners.registry import LANES
+from med_maml_pipeline.learners.registry import roster
 from med_maml_pipeline.learners.training import Effort, Trained, meta_train
 from med_maml_pipeline.node_state import state_of
 from med_maml_pipeline.pipelines.modalities import lane_namespace
@@ -59,7 +59,7 @@ def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
         trained = list(
             meta_train(
                 problems,
-                LANES[lane],
+                roster(settings.roster, lane),
                 effort,
                 settings.all_seeds,
                 workers=settings.workers,

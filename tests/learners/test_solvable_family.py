@@ -1,0 +1,64 @@
+"""Chance at initialisation, improves, converges: every learner that meta-trains, on families it can solve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+from solvable import BINARY, MULTICLASS, REGRESSION, quality, solvable
+
+from med_maml_pipeline.learners.monitor import Monitor
+from med_maml_pipeline.learners.registry import get_learner
+from med_maml_pipeline.tasks.types import TargetType
+
+torch.set_num_threads(1)
+
+CHANCE = {BINARY: 0.5, MULTICLASS: 0.25, REGRESSION: 0.0}
+ALONE = {BINARY: 0.79, MULTICLASS: 0.33, REGRESSION: 0.43}
+"""What logistic or ridge regression reaches on the support alone."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a learner must reach.
+
+    Attributes:
+        settings: Of meta-training, beside its number of steps.
+        reaches: Quality after ``steps`` updates, by type of target.
+        steps: Updates.
+        start: Settings of adaptation that show what it knows before it adapts; None where it must adapt.
+    """
+
+    settings: Mapping[str, object]
+    reaches: Mapping[TargetType, float]
+    steps: int = 150
+    start: Mapping[str, object] | None = field(default=None)
+
+
+FAST = {"hidden": (32, 16), "outer_lr": 0.01}
+CASES: dict[str, Case] = {
+    "maml": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.65, REGRESSION: 0.85}, start={"adapt_steps": 0}),
+    "protonet": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.6}),
+}
+EACH = [
+    pytest.param(name, target_type, id=f"{name}-{target_type}")
+    for name, case in CASES.items()
+    for target_type in case.reaches
+]
+
+
+@pytest.mark.parametrize(("name", "target_type"), EACH)
+def test_improves_from_chance_and_converges(name, target_type):
+    """Better than its own first update, than the support alone, and than the bar that is set for it."""
+    case, learner, problem = CASES[name], get_learner(name), solvable(target_type)
+    first, last = (
+        learner.meta_fit(problem, {**case.settings, "steps": steps}, 0, Monitor()) for steps in (1, case.steps)
+    )
+    if case.start is not None:
+        assert abs(quality(learner, first, problem, case.start) - CHANCE[target_type]) < 0.12
+    end = quality(learner, last, problem)
+    assert end > quality(learner, first, problem) + 0.1
+    assert end > ALONE[target_type]
+    assert end > case.reaches[target_type]
