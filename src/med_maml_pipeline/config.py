@@ -32,12 +32,14 @@ class Budget(_Block):
         draws_factor: Multiplies the stored draws per task and support size that each source declares.
         max_validation_episodes: Validation episodes per problem, fold, target type and support size that
             selection uses (a seeded choice that is the same for every learner).
+        max_stacking_episodes: Validation episodes, counted alike, whose predictions ensembles learn from.
         meta_settings: At most so many meta-training settings per learner are tried.
         adapt_settings: At most so many adaptation settings per learner are tried.
     """
 
     draws_factor: int = Field(default=1, ge=1)
     max_validation_episodes: int = Field(default=20, ge=1)
+    max_stacking_episodes: int = Field(default=60, ge=1)
     meta_settings: int = Field(default=1, ge=1)
     adapt_settings: int = Field(default=4, ge=1)
 
@@ -57,7 +59,13 @@ class Budgets(_Block):
     """The two budgets: ``quick`` for a first look, ``full`` for published figures."""
 
     quick: Budget = Budget()
-    full: Budget = Budget(draws_factor=5, max_validation_episodes=200, meta_settings=8, adapt_settings=24)
+    full: Budget = Budget(
+        draws_factor=5,
+        max_validation_episodes=200,
+        max_stacking_episodes=400,
+        meta_settings=8,
+        adapt_settings=24,
+    )
 
     def named(self, budget: BudgetName) -> Budget:
         """The budget of that name."""

@@ -28,6 +28,17 @@ def test_rare_classes_leave_and_the_rest_are_numbered_anew():
     assert (pool.rare, pool.sizes) == (2, (2, 5))
 
 
+def test_a_size_may_decide_on_the_classes_and_larger_ones_follow():
+    y = [0] * 40 + [1] * 40 + [2] * 9
+    support = {"sizes": (1, 5, 32), "min_per_class": 3}
+    three = made(y, types=[TargetType.MULTICLASS], support={**support, "classes_at": 5})
+    assert (three.task.n_classes, three.sizes) == (3, (1, 5))
+    two = made(y, types=[TargetType.MULTICLASS], support=support)
+    assert (two.task.n_classes, two.sizes) == (2, (1, 5, 32))
+    all_serve = made([0] * 40 + [1] * 40, support={**support, "classes_at": 5})
+    assert all_serve.sizes == (1, 5, 32)
+
+
 def test_sizes_that_a_pool_cannot_serve_are_skipped():
     pool = made([0] * 30 + [1] * 9, support={"sizes": (5, 6, 7), "min_per_class": 3})
     assert pool.sizes == (5, 6)

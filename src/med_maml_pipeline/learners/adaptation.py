@@ -1,4 +1,4 @@
-"""Test episodes through the chosen checkpoints and settings: the only place where test tasks are touched."""
+"""Stored episodes through the chosen checkpoints and settings: the only place where test tasks are touched."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from med_maml_pipeline.learners.checkpoints import CheckpointKey
-from med_maml_pipeline.learners.episodes import EpisodeResult, only_tasks, run_episode
+from med_maml_pipeline.learners.episodes import EpisodeResult, only_tasks, run_episode, validation_sample
 from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback, Settings, silent
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.learners.workers import run_jobs
-from med_maml_pipeline.tasks.types import MetaSplit, Problem, TargetType
+from med_maml_pipeline.tasks.types import Episode, MetaSplit, Problem, TargetType
 
-__all__ = ["PREDICTION_COLUMNS", "chosen_settings", "predict_test_episodes"]
+__all__ = ["PREDICTION_COLUMNS", "chosen_settings", "predict_test_episodes", "predict_validation_episodes"]
 
 PREDICTION_COLUMNS = (
     "episode_id", "problem", "fold", "task_id", "learner", "lane", "seed", "scores", "y", "seconds_adapt",
@@ -54,7 +54,40 @@ def predict_test_episodes(
     Returns:
         One row per learner, seed and episode with `PREDICTION_COLUMNS`; ``scores`` is flat, row by row.
     """
-    jobs = [job for problem in problems for job in _jobs(problem, checkpoints, selection)]
+    episodes = [problem.episodes_of(MetaSplit.TEST) for problem in problems]
+    return _predict(problems, episodes, checkpoints, selection, workers, progress)
+
+
+def predict_validation_episodes(
+    problems: Sequence[Problem],
+    checkpoints: Mapping[CheckpointKey, Checkpoint],
+    selection: pd.DataFrame,
+    limit: int,
+    *,
+    workers: int = 1,
+    progress: ProgressCallback = silent,
+) -> pd.DataFrame:
+    """The same on validation episodes, at most ``limit`` per family, target type and support size.
+
+    What ensembles learn from: members never saw these tasks and groups, so their scores are out of sample.
+    """
+    episodes = [validation_sample(problem, limit) for problem in problems]
+    return _predict(problems, episodes, checkpoints, selection, workers, progress)
+
+
+def _predict(
+    problems: Sequence[Problem],
+    episodes: Sequence[Sequence[Episode]],
+    checkpoints: Mapping[CheckpointKey, Checkpoint],
+    selection: pd.DataFrame,
+    workers: int,
+    progress: ProgressCallback,
+) -> pd.DataFrame:
+    jobs = [
+        job
+        for problem, asked in zip(problems, episodes, strict=True)
+        for job in _jobs(problem, asked, checkpoints, selection)
+    ]
     rows: list[tuple[object, ...]] = []
     for number, (job, results) in enumerate(zip(jobs, run_jobs(_run, jobs, workers), strict=True), start=1):
         rows.extend(_row(job, result) for result in results)
@@ -63,9 +96,11 @@ def predict_test_episodes(
 
 
 def _jobs(
-    problem: Problem, checkpoints: Mapping[CheckpointKey, Checkpoint], selection: pd.DataFrame
+    problem: Problem,
+    episodes: Sequence[Episode],
+    checkpoints: Mapping[CheckpointKey, Checkpoint],
+    selection: pd.DataFrame,
 ) -> Iterator[_Job]:
-    episodes = problem.episodes_of(MetaSplit.TEST)
     for (name, fold, learner, seed), checkpoint in checkpoints.items():
         if (name, fold) != (problem.name, problem.fold):
             continue

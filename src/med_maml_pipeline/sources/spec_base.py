@@ -25,6 +25,9 @@ class SupportRule(Strict):
             all at natural prevalence, redrawn until every class is present; ``enriched`` draws ``size``
             examples of the positive class and ``negatives_per_positive`` times as many others.
         sizes: Support sizes (per class for balanced and enriched, in all for natural).
+        classes_at: Classes that cannot serve this size (or, where fewer than two can, the next smaller one)
+            leave the task; larger sizes are stored where all that stayed can serve them. None: the largest
+            size decides.
         negatives_per_positive: Only for ``enriched``.
         draws: Stored draws per task and size, in test and validation.
         max_query: Cap on the query set, drawn at natural prevalence.
@@ -35,6 +38,7 @@ class SupportRule(Strict):
 
     rule: Literal["balanced", "natural", "enriched"] = "balanced"
     sizes: tuple[int, ...] = (5, 10)
+    classes_at: int | None = Field(default=None, ge=1)
     negatives_per_positive: int = Field(default=3, ge=1)
     draws: int = Field(default=2, ge=1)
     max_query: int = Field(default=256, ge=1)

@@ -34,8 +34,8 @@ class SupportPlan:
 def plan_support(counts: IntArray, n_groups: int, rule: SupportRule) -> SupportPlan | Shortfall:
     """Chooses the classes of a task and the support sizes.
 
-    The largest size that two classes can serve decides which classes stay, so that one task has the same
-    classes at every size.
+    The largest size that two classes can serve, up to ``classes_at``, decides which classes stay, so that one
+    task has the same classes at every size.
 
     Args:
         counts: ``[c]`` groups that count for each class; empty for a numeric target.
@@ -48,12 +48,24 @@ def plan_support(counts: IntArray, n_groups: int, rule: SupportRule) -> SupportP
         if not feasible:
             return Shortfall(sizes[0] + rule.min_per_class, n_groups, "labelled groups")
         return SupportPlan((), feasible)
-    for size in reversed(sizes):
+    deciding = [size for size in sizes if rule.classes_at is None or size <= rule.classes_at]
+    for size in reversed(deciding or sizes[:1]):
         kept = np.flatnonzero(counts >= groups_per_class(rule, size, len(counts)))
         if len(kept) >= 2 and _natural_shortfall(counts[kept], size, rule) is None:
-            smallest = len(kept) if rule.rule == "natural" else 1
-            return SupportPlan(tuple(kept.tolist()), tuple(s for s in sizes if smallest <= s <= size))
+            return SupportPlan(tuple(kept.tolist()), _served(counts, kept, sizes, rule))
     return _shortfall(counts, sizes[0], rule)
+
+
+def _served(counts: IntArray, kept: IntArray, sizes: tuple[int, ...], rule: SupportRule) -> tuple[int, ...]:
+    """Sizes that every class which stays can serve."""
+    smallest = len(kept) if rule.rule == "natural" else 1
+    return tuple(
+        size
+        for size in sizes
+        if size >= smallest
+        and (counts >= groups_per_class(rule, size, len(counts)))[kept].all()
+        and _natural_shortfall(counts[kept], size, rule) is None
+    )
 
 
 def groups_per_class(rule: SupportRule, size: int, n_classes: int) -> IntArray:

@@ -28,7 +28,7 @@ def _node(modality: str, lane: str) -> Node:
     return Node(
         adapt_lane(namespace),
         {**task_tables(modality), **learned, **learning_parameters()},
-        f"{modality}_{lane}_predictions",
+        [f"{modality}_{lane}_predictions", f"{modality}_{lane}_validation_predictions"],
         name="adapt",
         namespace=namespace,
     )
