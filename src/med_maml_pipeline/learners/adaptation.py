@@ -1,4 +1,4 @@
-"""Stored episodes through the chosen checkpoints and settings: the only place where test tasks are touched."""
+"""Stored episodes through chosen checkpoints and settings: the only place where test tasks are touched."""
 
 from __future__ import annotations
 
