@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from med_maml_pipeline.bilevel import InnerLoop, Rates, adapt
+from med_maml_pipeline.bilevel import InnerLoop, Labelled, Parameters, RatesByStep, TaskLoss, adapt
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.episode_batches import labelled, loss_of
 from med_maml_pipeline.learners.evaluation import evaluate
 from med_maml_pipeline.learners.inputs import EncodedSupport
 from med_maml_pipeline.learners.protocol import Predictor
 from med_maml_pipeline.learners.scores import TargetScale
+from med_maml_pipeline.networks import Network
 from med_maml_pipeline.tasks.types import FloatArray, Support, TargetType
 
-__all__ = ["predictor_by_gradient", "scored"]
+__all__ = ["Descent", "predictor_by_gradient", "scored"]
+
+Descent = Callable[[Network, Mapping[str, Tensor], Labelled, TaskLoss, RatesByStep, InnerLoop], Parameters]
+"""From a start to the parameters of one task, as `med_maml_pipeline.bilevel.adapt`."""
 
 
 def predictor_by_gradient(
@@ -26,10 +30,11 @@ def predictor_by_gradient(
     parameters: Mapping[str, Tensor],
     support: Support,
     encoded: EncodedSupport,
-    rates: Rates,
+    rates: RatesByStep,
     loop: InnerLoop,
     *,
     views: int = 1,
+    descent: Descent = adapt,
 ) -> Predictor:
     """Adapts ``parameters`` (trunk and head) and returns the predictor.
 
@@ -41,6 +46,7 @@ def predictor_by_gradient(
         rates: Learning rates.
         loop: Steps of the descent, momentum, clipping.
         views: 8 averages a picture's scores over its rotations and reflections.
+        descent: How the task gets to its parameters.
     """
     network = network_of(facts, outputs=1)
     numeric = support.target_type is TargetType.REGRESSION
@@ -51,7 +57,7 @@ def predictor_by_gradient(
         device=facts["device"],
         dtype=precision_of(facts),
     )
-    adapted = adapt(network, parameters, rows, loss_of(support.target_type), rates, loop)
+    adapted = descent(network, parameters, rows, loss_of(support.target_type), rates, loop)
 
     def predict(x: FloatArray) -> FloatArray:
         outputs = evaluate(network, adapted, encoded.transform(x), image=facts["image"], views=views)

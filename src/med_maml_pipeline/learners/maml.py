@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from typing import Any
 
 from torch import Tensor
 
-from med_maml_pipeline.bilevel import InnerLoop
+from med_maml_pipeline.bilevel import InnerLoop, RatesByStep, adapt
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch
-from med_maml_pipeline.learners.gradient_adaptation import predictor_by_gradient
+from med_maml_pipeline.learners.gradient_adaptation import Descent, predictor_by_gradient
 from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from_logs
 from med_maml_pipeline.learners.maml_settings import MamlAdaptation, MamlTraining
+from med_maml_pipeline.learners.meta_learned import MetaLearned
 from med_maml_pipeline.learners.meta_loss import MetaLoss
-from med_maml_pipeline.learners.meta_step import EpisodeLosses
+from med_maml_pipeline.learners.meta_step import EpisodeLosses, LossesAt
 from med_maml_pipeline.learners.monitor import Monitor
-from med_maml_pipeline.learners.network_arrays import to_arrays, to_leaves, to_tensors
 from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.own_episodes import own_episodes
@@ -41,6 +42,8 @@ class Maml:
 
     name = "maml"
     lane = "optimisation"
+    training: type[MamlTraining] = MamlTraining
+    adaptation: type[MamlAdaptation] = MamlAdaptation
     meta_grid: tuple[Settings, ...] = (
         {},
         {"balanced": True},
@@ -84,49 +87,86 @@ class Maml:
 
     def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Meta-trains start and rates on the meta-training tasks."""
-        options = read_settings(MamlTraining, settings, self.name)
+        options = read_settings(self.training, settings, self.name)
         inputs = NetworkInputs.fit(problem, seed)
         facts = {**inputs.facts, **asdict(options)}
         network = network_of(facts, outputs=1)
-        heads = Heads(network.embedding, network.head_path)
+        heads = self.heads(network)
         start = {**_trunk(initial_parameters(network, seed), network), **heads.initial()}
-        logs = initial_log_rates(network, options.inner_lr, inputs.mean_square_norm())
-        parameters = to_leaves(start, options.device)
-        log_rates = to_leaves(logs, options.device, learned=options.learn_inner_lr)
-        learned = {**parameters, **(log_rates if options.learn_inner_lr else {})}
+        rates = self.initial_rates(network, options, inputs.mean_square_norm())
+        learned = MetaLearned.leaves(
+            network, heads, start, rates, options.device, learn_rates=options.learn_inner_lr
+        )
         resident = ResidentInputs.of(inputs, options.device)
-        meta_loss = MetaLoss(network, heads, parameters, log_rates, options, resident)
 
         def drawn_at(step: int) -> Iterator[TypedBatch]:
             return own_episodes(problem, resident, options, seed, step, monitor.world)
 
         def checkpoint() -> Checkpoint:
-            tensors = {**to_arrays(parameters, "network."), **to_arrays(log_rates, "log_rates.")}
-            arrays = {**inputs.arrays, **tensors}
-            return Checkpoint(self.name, arrays, facts)
+            return Checkpoint(self.name, {**inputs.arrays, **learned.arrays()}, facts)
 
-        schedule = Schedule.of(options, options.outer_lr)
-        losses_at = EpisodeLosses(drawn_at, meta_loss.parts, meta_loss.fewer)
-        return optimise(learned, losses_at, schedule, checkpoint, monitor, precision=options.precision)
+        return optimise(
+            learned.learned(),
+            self.losses_at(drawn_at, self.meta_loss(learned, options, resident)),
+            Schedule.of(options, options.outer_lr),
+            checkpoint,
+            monitor,
+            precision=options.precision,
+        )
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Descends from the meta-learned start on the support loss."""
-        options = read_settings(MamlAdaptation, settings, self.name)
+        options = read_settings(self.adaptation, settings, self.name)
         facts = checkpoint.facts
         network = network_of(facts, outputs=1)
-        heads = Heads(network.embedding, network.head_path)
-        device, precision = facts["device"], precision_of(facts)
-        parameters = to_tensors(checkpoint.arrays, "network.", device=device, dtype=precision)
-        logs = to_tensors(checkpoint.arrays, "log_rates.", device=device, dtype=precision)
+        learned = MetaLearned.read(
+            network, self.heads(network), checkpoint.arrays, facts["device"], precision_of(facts)
+        )
         return predictor_by_gradient(
             facts,
-            heads.attach(parameters, support.target_type, support.n_classes),
+            learned.start(support.target_type, support.n_classes),
             support,
             encode_for_network(checkpoint, support),
-            rates_from_logs(logs, options.adapt_lr_scale),
+            self.rates(learned, support.target_type, options.adapt_steps, options.adapt_lr_scale),
             InnerLoop(options.adapt_steps, facts["inner_momentum"], facts["inner_clip"] or None),
             views=options.views,
+            descent=self.descent(facts, options),
         )
+
+    # What relatives of MAML override, beside the settings above ------------------------------------------
+
+    def heads(self, network: Network) -> Heads:
+        """What the last layer of a task starts from."""
+        return Heads(network.embedding, network.head_path)
+
+    def initial_rates(
+        self, network: Network, options: MamlTraining, mean_square_norm: float
+    ) -> dict[str, Tensor]:
+        """First values of what `rates` reads, see `initial_log_rates`; learned with ``learn_inner_lr``."""
+        return initial_log_rates(network, options.inner_lr, mean_square_norm)
+
+    def rates(self, learned: MetaLearned, kind: str, steps: int, scale: float = 1.0) -> RatesByStep:
+        """Inner rates of a task, in training and at adaptation.
+
+        Args:
+            learned: With the tensors that `initial_rates` has set.
+            kind: Type of the task's target.
+            steps: Inner steps to come.
+            scale: Multiplies the rates.
+        """
+        return rates_from_logs(learned.rates, scale)
+
+    def meta_loss(self, learned: MetaLearned, options: MamlTraining, resident: ResidentInputs) -> MetaLoss:
+        """What is minimised over the meta-training tasks."""
+        return MetaLoss(learned, self.rates, options, resident)
+
+    def losses_at(self, drawn_at: Callable[[int], Iterator[TypedBatch]], meta_loss: MetaLoss) -> LossesAt:
+        """Parts of the loss of an update; a relative whose loss changes with the update says so here."""
+        return EpisodeLosses(drawn_at, meta_loss.parts, meta_loss.fewer)
+
+    def descent(self, facts: Mapping[str, Any], options: MamlAdaptation) -> Descent:
+        """How a new task gets from start and support to its own parameters."""
+        return adapt
 
 
 def _trunk(parameters: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
