@@ -6,10 +6,11 @@ against their gates.
 
 from __future__ import annotations
 
+from learner_references import controls
 from learner_references.check import Check
 
 __all__ = ["CHECKS", "Check"]
 
-_MODULES: tuple[tuple[Check, ...], ...] = ()
+_MODULES: tuple[tuple[Check, ...], ...] = (controls.CHECKS,)
 
 CHECKS: tuple[Check, ...] = tuple(check for module in _MODULES for check in module)

@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 WIDTH, ROWS, TEST_TASKS = 20, 60, 8
 BINARY, MULTICLASS, REGRESSION = TargetType.BINARY, TargetType.MULTICLASS, TargetType.REGRESSION
 NETWORKS = ("maml", "protonet", "linear_probe", "fine_tune", "untrained", "forest_on_features")
-EVERY = (*NETWORKS, "prior")
+EVERY = (*NETWORKS, "prior", "prior_residual")
 
 
 def _labels(angle: float, x: np.ndarray, target_type: TargetType, n_classes: int) -> np.ndarray:
@@ -93,7 +93,7 @@ def unlike() -> Problem:
 
 
 def _problem_for(name: str) -> Problem:
-    return alike() if name == "prior" else mixed()
+    return alike() if name.startswith("prior") else mixed()
 
 
 @cache

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
@@ -60,6 +61,7 @@ class ZeroShotPrior:
 
     name = "prior"
     lane = "control"
+    trunk = "prior"
     meta_grid: tuple[Settings, ...] = ({}, {"hidden": ()}, {"hidden": (128, 64)}, {"weight_decay": 1.0})
     picture_meta_grid: tuple[Settings, ...] = ({}, {"weight_decay": 1.0}, {"filters": 64})
     adapt_grid: tuple[Settings, ...] = ({},)
@@ -105,19 +107,28 @@ class ZeroShotPrior:
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """The pooled network, whatever the support."""
-        facts, arrays = checkpoint.facts, checkpoint.arrays
-        network = _structure(facts)
-        parameters = to_tensors(arrays, "network.", device=facts["device"], dtype=precision_of(facts))
-        transform = encode_for_network(checkpoint, support).transform
-        centre, scale = (float(value) for value in arrays["scale"])
+        outputs = self.outputs(checkpoint, support)
+        centre, scale = (float(value) for value in checkpoint.arrays["scale"])
 
         def predict(x: FloatArray) -> FloatArray:
-            output = evaluate(network, parameters, transform(x), image=facts["image"])[:, 0]
+            output = outputs(x)
             if support.target_type is TargetType.REGRESSION:
                 return (output * scale + centre).astype(np.float32)
             return np.stack([-output / 2, output / 2], axis=1).astype(np.float32)
 
         return predict
+
+    def outputs(
+        self, checkpoint: Checkpoint, support: Support
+    ) -> Callable[[FloatArray], NDArray[np.float64]]:
+        """Raw ``[q, f]`` to the network's outputs ``[q]``: log-odds, or values in deviations of a task."""
+        facts = checkpoint.facts
+        network = _structure(facts)
+        parameters = to_tensors(
+            checkpoint.arrays, "network.", device=facts["device"], dtype=precision_of(facts)
+        )
+        transform = encode_for_network(checkpoint, support).transform
+        return lambda x: evaluate(network, parameters, transform(x), image=facts["image"])[:, 0]
 
 
 def _structure(facts: Mapping[str, Any]) -> nn.Module:

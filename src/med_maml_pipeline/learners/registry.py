@@ -20,6 +20,7 @@ LEARNERS: dict[str, str] = {
     "knn": "neighbours:NearestNeighbours",
     "tanimoto_krr": "tanimoto:TanimotoKernelRidge",
     "prior": "prior:ZeroShotPrior",
+    "prior_residual": "prior_residual:PriorResidual",
     "untrained": "untrained:Untrained",
     "forest_on_features": "features_forest:ForestOnFeatures",
 }
@@ -31,7 +32,7 @@ LANES: dict[str, tuple[str, ...]] = {
     "model": (),
     "transfer": ("linear_probe", "fine_tune", "forest_on_features"),
     "classical": ("logistic", "forest", "knn", "tanimoto_krr"),
-    "control": ("prior", "untrained"),
+    "control": ("prior", "prior_residual", "untrained"),
 }
 """Pipeline namespace to the learners that run in it; ``maml`` holds MAML and its relatives. The control
 ``forest_on_features`` runs with the transfer lane, whose pre-trained network it reads."""

@@ -24,6 +24,7 @@ SHORT: dict[str, str] = {
     "knn": "kNN",
     "tanimoto_krr": "Tani.",
     "prior": "prior",
+    "prior_residual": "pr+GP",
     "untrained": "untr.",
     "forest_on_features": "f.o.f.",
     CHOSEN_OURS: "ours",

@@ -41,6 +41,7 @@ LEARNER_LABELS: dict[str, str] = {
     "knn": "Nearest neighbours",
     "tanimoto_krr": "Tanimoto kernel ridge",
     "prior": "Zero-shot prior",
+    "prior_residual": "Prior + kernel residual",
     "untrained": "Untrained network",
     "forest_on_features": "Forest on our features",
     "chosen_ours": "Ours, as each fold chose",
