@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
 from med_maml_pipeline.bilevel.inner import (
@@ -96,12 +97,18 @@ def query_outputs(
     loop: InnerLoop,
 ) -> Tensor:
     """Outputs ``[t, q, c]`` on the queries after the inner loop, differentiable in parameters and rates."""
-    start = _first_layer(parameters, batch.support.x)
-    descent = _descend(network, parameters, batch.support, start, loss, rates, loop)
-    query = _first_layer(parameters, batch.query.x)
+    support = batch.support
+    start = _first_layer(parameters, support.x)
+    descent = _descend(network, parameters, support, start, loss, rates, loop)
+    # The mean of centred features is taken under the adapted parameters: the support comes along.
+    asked = torch.cat([support.x, batch.query.x], dim=1) if loop.centred else batch.query.x
+    query = _first_layer(parameters, asked)
     if loop.steps:
-        query = torch.baddbmm(query, _gram(batch.query.x, batch.support.x), descent.pull, alpha=-1)
-    return evaluate_tail(network, descent.tail, query).outputs
+        query = torch.baddbmm(query, _gram(asked, support.x), descent.pull, alpha=-1)
+    if not loop.centred:
+        return evaluate_tail(network, descent.tail, query).outputs
+    centre = F.pad(support.weight, (0, batch.query.x.shape[1]))
+    return evaluate_tail(network, descent.tail, query, centre).outputs[:, support.x.shape[1] :]
 
 
 def adapt(
@@ -169,7 +176,7 @@ def _descend(
 def _gradients(
     network: MLP, tail: Parameters, z: Tensor, support: Labelled, loss: TaskLoss, loop: InnerLoop
 ) -> _Gradients:
-    evaluated = evaluate_tail(network, tail, z)
+    evaluated = evaluate_tail(network, tail, z, support.weight if loop.centred else None)
     losses = loss(evaluated.outputs, support.y, support.weight)
     plain = {name: value for name, value in tail.items() if name.rpartition(".")[0] not in evaluated.leaving}
     wanted = (z, *evaluated.leaving.values(), *plain.values())

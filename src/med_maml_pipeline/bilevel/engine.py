@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from med_maml_pipeline.bilevel import checkpointed, constant_input, conv4, reference, vmapped
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
+from med_maml_pipeline.bilevel.centring import centred, with_centre_in_bias
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, RatesByStep
 from med_maml_pipeline.bilevel.losses import TaskLoss
 from med_maml_pipeline.networks.conv import Conv4
@@ -68,14 +69,21 @@ def query_losses(
 
     Args:
         network: The structure.
-        parameters: Where every task starts; each must require a gradient.
+        parameters: Where every task starts; each must require a gradient. Those of the head may have a
+            leading task dimension: a start of each task's own.
         batch: Support and query sets.
         loss: Loss per task, inner and outer.
         rates: Learning rates of the inner loop.
-        loop: Steps, momentum, clipping, order.
+        loop: Steps, momentum, clipping, order, centring.
         path: How to compute it; None takes the fastest one that is exact (see `path_for`).
     """
     path = path or path_for(network, parameters, rates, loop, batch.support.x)
+    if path is not Path.CONSTANT_INPUT and _own_heads(network, parameters):
+        each = [
+            query_losses(network, start, batch[task : task + 1], loss, rates, loop, path=path)
+            for task, start in enumerate(_starts(network, parameters))
+        ]
+        return torch.cat(each)
     if path is Path.CONVOLUTION:
         return conv4.query_losses(cast(Conv4, network), parameters, batch, loss, rates, loop)
     if path is Path.VMAPPED:
@@ -99,9 +107,13 @@ def query_outputs(
     if path is Path.CONSTANT_INPUT:
         return constant_input.query_outputs(cast(MLP, network), parameters, batch, loss, rates, loop)
     descend = checkpointed.inner_loop if path is Path.CHECKPOINTED else reference.inner_loop
+    own = _own_heads(network, parameters)
+    starts = _starts(network, parameters) if own else [dict(parameters)] * len(batch)
     outputs = []
-    for task, x in enumerate(batch.query.x):
-        adapted = descend(_support_loss(network, batch.support, task, loss), parameters, rates, loop)
+    for task, (x, start) in enumerate(zip(batch.query.x, starts, strict=True)):
+        adapted = descend(_support_loss(network, batch.support, task, loss, loop), start, rates, loop)
+        if loop.centred:
+            adapted = _centre_in_bias(network, adapted, batch.support, task)
         outputs.append(functional_call(network, adapted, (x,)))
     return torch.stack(outputs)
 
@@ -118,30 +130,59 @@ def adapt(
 ) -> Parameters:
     """Adapts to the support set of one task; the result is detached and shares no memory to write to.
 
+    What centring takes from the features goes into the head's bias, so that the result is read as it is.
+
     Args:
         network: The structure.
         parameters: Where the task starts; left as they are.
         support: The support set, with a leading task dimension of 1.
         loss: Loss per task.
         rates: Learning rates.
-        loop: Steps, momentum, clipping; its order is of no consequence.
+        loop: Steps, momentum, clipping, centring; its order is of no consequence.
         path: How to compute it; None takes the fastest one that is exact.
     """
     path = path or path_for(network, parameters, rates, loop, support.x)
-    if path is Path.CONVOLUTION:
-        return conv4.adapt(cast(Conv4, network), parameters, support, loss, rates, loop)
     leaves = {name: value.detach().clone().requires_grad_() for name, value in parameters.items()}
     plain = replace(loop, first_order=True)
-    if path is Path.CONSTANT_INPUT:
+    if path is Path.CONVOLUTION:
+        adapted = conv4.adapt(cast(Conv4, network), parameters, support, loss, rates, loop)
+    elif path is Path.CONSTANT_INPUT:
         adapted = constant_input.adapt(cast(MLP, network), leaves, support, loss, rates, plain)
     else:
-        adapted = reference.inner_loop(_support_loss(network, support, 0, loss), leaves, rates, plain)
+        adapted = reference.inner_loop(_support_loss(network, support, 0, loss, loop), leaves, rates, plain)
+    if loop.centred:
+        with torch.no_grad():
+            adapted = _centre_in_bias(network, adapted, support, 0)
     return {name: value.detach() for name, value in adapted.items()}
 
 
-def _support_loss(network: nn.Module, support: Labelled, task: int, loss: TaskLoss) -> reference.SupportLoss:
+def _support_loss(
+    network: nn.Module, support: Labelled, task: int, loss: TaskLoss, loop: InnerLoop
+) -> reference.SupportLoss:
+    weight = support.weight[task]
+
     def of(parameters: Parameters) -> Tensor:
         outputs = functional_call(network, parameters, (support.x[task],))
-        return loss(outputs, support.y[task], support.weight[task])
+        if loop.centred:
+            outputs = centred(outputs, outputs, weight, parameters[f"{network.head_path}.bias"])
+        return loss(outputs, support.y[task], weight)
 
     return of
+
+
+def _centre_in_bias(network: nn.Module, adapted: Parameters, support: Labelled, task: int) -> Parameters:
+    outputs = functional_call(network, adapted, (support.x[task],))
+    return with_centre_in_bias(adapted, str(network.head_path), outputs, support.weight[task])
+
+
+def _own_heads(network: nn.Module, parameters: Mapping[str, Tensor]) -> bool:
+    """Whether each task has a head of its own."""
+    bias = parameters.get(f"{network.head_path}.bias")
+    return bias is not None and bias.dim() == 2
+
+
+def _starts(network: nn.Module, parameters: Mapping[str, Tensor]) -> list[Parameters]:
+    """Parameters of every task, where heads are their own."""
+    names = [f"{network.head_path}.{part}" for part in ("weight", "bias")]
+    heads = zip(*(parameters[name] for name in names), strict=True)
+    return [{**parameters, **dict(zip(names, head, strict=True))} for head in heads]

@@ -30,6 +30,7 @@ class InnerLoop:
         momentum: Share of the last step's direction that is kept (Polyak 1964), as in ``torch.optim.SGD``.
         clip: Largest norm of a task's whole gradient in one step; longer ones are shortened to it.
         first_order: Treat the inner gradients as constants (FOMAML, Finn et al. 2017).
+        centred: The head sees features minus their mean over the support under the current parameters.
 
     Raises:
         ValueError: a negative number of steps, momentum outside [0, 1), or a clip that is not positive.
@@ -39,6 +40,7 @@ class InnerLoop:
     momentum: float = 0.0
     clip: float | None = None
     first_order: bool = False
+    centred: bool = False
 
     def __post_init__(self) -> None:
         if self.steps < 0:

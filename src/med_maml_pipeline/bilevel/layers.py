@@ -63,18 +63,24 @@ class WeightGradient:
         return WeightGradient(delta, torch.cat([self.entering, last.entering], dim=1))
 
 
-def evaluate_tail(network: MLP, parameters: Mapping[str, Tensor], z: Tensor) -> Evaluated:
+def evaluate_tail(
+    network: MLP, parameters: Mapping[str, Tensor], z: Tensor, centre: Tensor | None = None
+) -> Evaluated:
     """Runs all layers behind the first.
 
     Args:
         network: The structure.
         parameters: By full name; shared by all tasks, or with a leading task dimension.
         z: ``[t, n, h]`` outputs of the first layer.
+        centre: ``[t, n]`` weights of the rows whose mean features are subtracted before the head; None
+            leaves the features as they are.
     """
     entering: dict[str, Tensor] = {}
     leaving: dict[str, Tensor] = {}
     values = z
     for path, layer in _tail_layers(network):
+        if centre is not None and path == network.head_path:
+            values = values - centre.unsqueeze(1) @ values
         if isinstance(layer, nn.Linear):
             entering[path] = values
             values = linear_layer(values, parameters[f"{path}.weight"], parameters[f"{path}.bias"])

@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 from torch.func import functional_call, grad, grad_and_value, vmap
 
 from med_maml_pipeline.bilevel.batch import EpisodeBatch
+from med_maml_pipeline.bilevel.centring import centred
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, RatesByStep, rates_at
 from med_maml_pipeline.bilevel.losses import TaskLoss
 from med_maml_pipeline.bilevel.reference import moved
@@ -55,7 +56,11 @@ def query_losses(
 
     def of_task(values: tuple[Tensor, ...], support: Rows, query: Rows) -> Tensor:
         def on(rows: Rows, current: Parameters) -> Tensor:
-            return loss(functional_call(network, current, (rows[0],)), *rows[1:])
+            outputs = functional_call(network, current, (rows[0],))
+            if loop.centred:
+                seen = functional_call(network, current, (support[0],)) if rows is query else outputs
+                outputs = centred(outputs, seen, support[2], current[f"{network.head_path}.bias"])
+            return loss(outputs, *rows[1:])
 
         current, velocity = filled(parameters, values), None
         for one in own:

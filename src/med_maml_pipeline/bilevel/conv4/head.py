@@ -59,6 +59,7 @@ class HeadLoss:
         weight: ``[n]`` weights.
         loss: The loss.
         twice: Keep the graph that ``along`` needs.
+        centre: ``[n]`` weights of the rows whose mean is taken from the embeddings first; None takes none.
 
     Attributes:
         d_embedding: ``[n, e]``.
@@ -74,8 +75,10 @@ class HeadLoss:
         loss: TaskLoss,
         *,
         twice: bool = False,
+        centre: Tensor | None = None,
     ) -> None:
-        self._embedding, self._head = embedding, head
+        self._head, self._centre = head, centre
+        embedding = self._embedding = self._centred(embedding)
         outputs = _outputs(embedding, head)
         self._arguments = loss, outputs, y, weight
         self._loss = (
@@ -84,7 +87,7 @@ class HeadLoss:
             else _AnyLoss(loss, outputs, y, weight, twice=twice)
         )
         delta = self._loss.delta
-        self.d_embedding = delta @ head[0] if head else delta
+        self.d_embedding = self._led_back(delta @ head[0] if head else delta)
         self.d_head = self._flat((delta.T @ embedding, delta.sum(0)) if head else ())
 
     @property
@@ -95,15 +98,25 @@ class HeadLoss:
 
     def along(self, embedding_dot: Tensor, head_dot: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Derivatives of ``d_embedding`` and ``d_head`` along a direction of embeddings and head."""
+        embedding_dot = self._centred(embedding_dot)
         outputs_dot = _outputs(embedding_dot, self._head[:1])
         if head_dot:
             outputs_dot = outputs_dot + _outputs(self._embedding, head_dot)
         delta, delta_dot = self._loss.delta, self._loss.along(outputs_dot)
         if not head_dot:
-            return delta_dot, self._flat(())
+            return self._led_back(delta_dot), self._flat(())
         d_weight = delta_dot.T @ self._embedding + delta.T @ embedding_dot
         d_embedding = delta_dot @ self._head[0] + delta @ head_dot[0]
-        return d_embedding, self._flat((d_weight, delta_dot.sum(0)))
+        return self._led_back(d_embedding), self._flat((d_weight, delta_dot.sum(0)))
+
+    def _centred(self, embedding: Tensor) -> Tensor:
+        return embedding if self._centre is None else embedding - self._centre @ embedding
+
+    def _led_back(self, d_embedding: Tensor) -> Tensor:
+        """Gradient before centring from that behind it."""
+        if self._centre is None:
+            return d_embedding
+        return d_embedding - torch.outer(self._centre, d_embedding.sum(0))
 
     def _flat(self, values: Sequence[Tensor]) -> Tensor:
         """One vector; as many of the values as the head has parts."""

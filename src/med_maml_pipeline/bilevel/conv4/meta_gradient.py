@@ -70,7 +70,7 @@ def query_losses(
     make_body, order = backend_for(network, parameters, backend)
     layout = Layout.of(parameters, order)
     tasks = list(zip(_rows(batch.support), _rows(batch.query), strict=True))
-    work = Work(layout, make_body, tasks, loss, plan, loop.first_order)
+    work = Work(layout, make_body, tasks, loss, plan, loop.first_order, loop.centred)
     values = [parameters[name] for name in layout.shapes]
     losses: Tensor = _QueryLosses.apply(work, *values, *plan.tensors)
     return losses
@@ -103,7 +103,7 @@ def adapt(
     with torch.no_grad():
         start = layout.pack(parameters)
         by_step = RatePlan.of(rates, loop.steps).vectors(layout, start)
-        descent = descend(make_body(), layout, start, rows, loss, by_step)
+        descent = descend(make_body(), layout, start, rows, loss, by_step, centred=loop.centred)
         found = layout.unpack(descent.points[-1])
         return {
             name: found[name].clone() if name in found else parameters[name].detach().clone()

@@ -62,13 +62,16 @@ def descend(
     loss: TaskLoss,
     rates: Sequence[float | Tensor],
     *,
+    centred: bool,
     keep_gradients: bool = False,
 ) -> Descent:
     """Gradient descent on the support loss, one step per entry of ``rates``."""
+    centre = support.weight if centred else None
     points, gradients = [start], []
     for rate in rates:
         theta = points[-1]
-        head = HeadLoss(body.forward(support.x, theta), layout.head(theta), support.y, support.weight, loss)
+        embedding, own = body.forward(support.x, theta), layout.head(theta)
+        head = HeadLoss(embedding, own, support.y, support.weight, loss, centre=centre)
         gradient = torch.cat([body.backward(theta, head.d_embedding), head.d_head])
         points.append(theta - rate * gradient)
         if keep_gradients:
@@ -77,15 +80,33 @@ def descend(
 
 
 def loss_and_gradient(
-    body: Body, layout: Layout, theta: Tensor, rows: Rows, loss: TaskLoss, *, differentiate: bool = True
+    body: Body,
+    layout: Layout,
+    theta: Tensor,
+    rows: Rows,
+    loss: TaskLoss,
+    *,
+    around: Rows | None = None,
+    differentiate: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """Loss on ``rows`` and its gradient (zeros unless asked for), few pictures at a time."""
+    """Loss on ``rows`` and its gradient (zeros unless asked for), few pictures at a time.
+
+    ``around`` holds the support whose mean embedding is taken from those of ``rows``; None takes none.
+    """
     value, gradient = theta.new_zeros(()), torch.zeros_like(theta)
+    middle = theta.new_zeros(()) if around is None else around.weight @ body.forward(around.x, theta)
+    d_middle = torch.zeros_like(middle)
     for part in rows.chunks(body.rows):
-        head = HeadLoss(body.forward(part.x, theta), layout.head(theta), part.y, part.weight, loss)
+        embedding = body.forward(part.x, theta)
+        embedding = embedding if around is None else embedding - middle
+        head = HeadLoss(embedding, layout.head(theta), part.y, part.weight, loss)
         value += head.value
         if differentiate:
             gradient += torch.cat([body.backward(theta, head.d_embedding), head.d_head])
+            d_middle = d_middle - head.d_embedding.sum(0)
+    if differentiate and around is not None:
+        body.forward(around.x, theta)
+        gradient[: layout.body] += body.backward(theta, torch.outer(around.weight, d_middle))
     return value, gradient
 
 
@@ -99,6 +120,7 @@ def sweep_back(
     gradient: Tensor,
     *,
     first_order: bool,
+    centred: bool,
 ) -> tuple[Tensor, list[Tensor]]:
     """Gradients of start and rates (per step, in the parameters' layout; empty without kept gradients).
 
@@ -111,22 +133,32 @@ def sweep_back(
         rates: One entry per step.
         gradient: Of the query loss at the adapted parameters.
         first_order: Leave the Hessians out.
+        centred: Whether the head saw centred embeddings.
     """
     v, d_rates = gradient, []
     for step in reversed(range(len(rates))):
         if descent.gradients:
             d_rates.append(-descent.gradients[step] * v)
         if not first_order:
-            v = v - hessian_product(body, layout, descent.points[step], support, loss, rates[step] * v)
+            along = rates[step] * v
+            v = v - hessian_product(body, layout, descent.points[step], support, loss, along, centred=centred)
     return v, d_rates[::-1]
 
 
 def hessian_product(
-    body: Body, layout: Layout, theta: Tensor, support: Rows, loss: TaskLoss, direction: Tensor
+    body: Body,
+    layout: Layout,
+    theta: Tensor,
+    support: Rows,
+    loss: TaskLoss,
+    direction: Tensor,
+    *,
+    centred: bool,
 ) -> Tensor:
     """Hessian of the support loss at ``theta`` times ``direction``, by the R-operator."""
     embedding = body.linearise(support.x, theta)
-    head = HeadLoss(embedding, layout.head(theta), support.y, support.weight, loss, twice=True)
+    centre, own = support.weight if centred else None, layout.head(theta)
+    head = HeadLoss(embedding, own, support.y, support.weight, loss, twice=True, centre=centre)
     embedding_dot = body.tangent(theta, direction)
     d_embedding_dot, d_head_dot = head.along(embedding_dot, layout.head(direction))
     return torch.cat([body.tangent_backward(theta, direction, head.d_embedding, d_embedding_dot), d_head_dot])

@@ -66,6 +66,7 @@ class Work:
         loss: Loss, inner and outer.
         plan: Learning rates.
         first_order: Leave the second derivatives out.
+        centred: Take the support's mean from the embeddings.
     """
 
     layout: Layout
@@ -74,6 +75,7 @@ class Work:
     loss: TaskLoss
     plan: RatePlan
     first_order: bool
+    centred: bool
 
     def losses(self, start: Tensor) -> Tensor:
         """Losses alone."""
@@ -81,8 +83,13 @@ class Work:
 
         def of(body: Body, task: tuple[Rows, Rows]) -> Tensor:
             support, query = task
-            end = descend(body, self.layout, start, support, self.loss, rates).points[-1]
-            return loss_and_gradient(body, self.layout, end, query, self.loss, differentiate=False)[0]
+            end = descend(body, self.layout, start, support, self.loss, rates, centred=self.centred).points[
+                -1
+            ]
+            around = support if self.centred else None
+            return loss_and_gradient(
+                body, self.layout, end, query, self.loss, around=around, differentiate=False
+            )[0]
 
         return torch.stack(self._map(of))
 
@@ -97,10 +104,20 @@ class Work:
 
         def of(body: Body, task: tuple[Rows, Rows]) -> tuple[Tensor, Tensor, list[Tensor]]:
             support, query = task
-            descent = descend(body, self.layout, start, support, self.loss, rates, keep_gradients=learn_rates)
-            value, gradient = loss_and_gradient(body, self.layout, descent.points[-1], query, self.loss)
+            shared, around = (body, self.layout), support if self.centred else None
+            descent = descend(
+                *shared, start, support, self.loss, rates, centred=self.centred, keep_gradients=learn_rates
+            )
+            value, gradient = loss_and_gradient(*shared, descent.points[-1], query, self.loss, around=around)
             d_start, by_step = sweep_back(
-                body, self.layout, descent, support, self.loss, rates, gradient, first_order=self.first_order
+                *shared,
+                descent,
+                support,
+                self.loss,
+                rates,
+                gradient,
+                first_order=self.first_order,
+                centred=self.centred,
             )
             return value, d_start, self.plan.gradients(self.layout, by_step) if learn_rates else []
 
