@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -11,7 +11,11 @@ from torch.nn import functional as F
 from med_maml_pipeline.bilevel import Labelled
 from med_maml_pipeline.tasks.types import TargetType
 
-__all__ = ["metric_outputs", "metric_parameters"]
+__all__ = ["Distance", "attention", "class_means", "memberships", "metric_outputs", "metric_parameters"]
+
+Distance = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""Of queries ``[t, q, d]`` from points ``[t, n, d]``, given the support ``[t, s, d]`` and its `memberships`
+``[t, s, c]``, as ``[t, q, n]``. The points are the ``c`` prototypes, or the support as a single class."""
 
 _UNSEEN = 1e-6  # examples that a class without support borrows from the mean of all
 
@@ -22,6 +26,7 @@ def metric_outputs(
     asked: Tensor,
     target_type: TargetType,
     n_classes: int,
+    distance: Distance,
     *,
     prior_scale: float = 1.0,
 ) -> Tensor:
@@ -33,41 +38,48 @@ def metric_outputs(
         asked: ``[t, q, d]`` embedded queries.
         target_type: Type of the target.
         n_classes: Number of classes (0 for regression).
+        distance: Of a query from a prototype, or from an example.
         prior_scale: Multiplies the strength of the usual prototypes.
     """
     seen = support.x
     if target_type is TargetType.REGRESSION:
-        distances = _squared_distances(asked, seen) * parameters["metric.log_kernel_rate"].exp()
-        distances = distances.masked_fill((support.weight == 0).unsqueeze(1), torch.inf)
-        return (-distances).softmax(-1) @ support.y.unsqueeze(-1)
+        real = (support.weight > 0).to(seen).unsqueeze(-1)
+        distances = distance(asked, seen, seen, real) * parameters["metric.log_kernel_rate"].exp()
+        return attention(-distances, support) @ support.y.unsqueeze(-1)
+    members = memberships(support, n_classes)
     usual = parameters["metric.usual"] if target_type is TargetType.BINARY else None
     strength = parameters["metric.log_strength"].exp() * prior_scale
-    prototypes = _prototypes(support, seen, n_classes, usual, strength)
-    return -_squared_distances(asked, prototypes) * parameters["metric.log_temperature"].exp()
+    prototypes = class_means(support, members, usual, strength)
+    return -distance(asked, prototypes, seen, members) * parameters["metric.log_temperature"].exp()
 
 
-def _prototypes(
-    support: Labelled, seen: Tensor, n_classes: int, usual: Tensor | None, strength: Tensor
+def attention(closeness: Tensor, support: Labelled) -> Tensor:
+    """Weights ``[t, q, s]`` of the support's examples that add up to 1; none for padding."""
+    return closeness.masked_fill((support.weight == 0).unsqueeze(1), -torch.inf).softmax(-1)
+
+
+def memberships(support: Labelled, n_classes: int) -> Tensor:
+    """``[t, s, n_classes]``: 1 where an example belongs to a class, 0 where not and where padded."""
+    real = (support.weight > 0).to(support.x)
+    return F.one_hot(support.y, n_classes).to(support.x) * real.unsqueeze(-1)
+
+
+def class_means(
+    support: Labelled, members: Tensor, usual: Tensor | None = None, strength: Tensor | float = 0.0
 ) -> Tensor:
     """Prototypes ``[t, n_classes, d]``: support and usual prototype, weighted by their number of examples."""
-    real = (support.weight > 0).to(seen)
-    members = F.one_hot(support.y, n_classes).to(seen) * real.unsqueeze(-1)
+    real = (support.weight > 0).to(support.x)
     counts = members.sum(1).unsqueeze(-1)
-    centre = (seen * real.unsqueeze(-1)).sum(1, keepdim=True) / real.sum(1)[:, None, None]
-    sums, total = members.transpose(1, 2) @ seen + _UNSEEN * centre, counts + _UNSEEN
+    centre = (support.x * real.unsqueeze(-1)).sum(1, keepdim=True) / real.sum(1)[:, None, None]
+    sums, total = members.transpose(1, 2) @ support.x + _UNSEEN * centre, counts + _UNSEEN
     if usual is not None:
         sums, total = sums + strength * usual, total + strength
     return sums / total
 
 
-def _squared_distances(left: Tensor, right: Tensor) -> Tensor:
-    """``[t, q, d]`` and ``[t, n, d]`` to ``[t, q, n]``; differences first, so that near ties stay exact."""
-    return (left.unsqueeze(2) - right.unsqueeze(1)).square().sum(-1)
-
-
-def metric_parameters(embedding: int) -> dict[str, Tensor]:
-    """Temperatures of one over the width, usual prototypes at the origin that count as one example."""
-    start = torch.tensor(1.0 / embedding).log()
+def metric_parameters(embedding: int, temperature: float) -> dict[str, Tensor]:
+    """Both temperatures as given, usual prototypes at the origin that count as one example."""
+    start = torch.tensor(temperature).log()
     return {
         "metric.log_temperature": start.clone(),
         "metric.log_kernel_rate": start.clone(),
