@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +16,6 @@ from med_maml_pipeline.learners.layer_rates import initial_log_rates, rates_from
 from med_maml_pipeline.learners.maml_settings import MamlAdaptation, MamlTraining
 from med_maml_pipeline.learners.meta_learned import MetaLearned
 from med_maml_pipeline.learners.meta_loss import MetaLoss
-from med_maml_pipeline.learners.meta_step import EpisodeLosses, LossesAt
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_inputs import NetworkInputs, encode_for_network
 from med_maml_pipeline.learners.outer_loop import optimise
@@ -107,7 +106,7 @@ class Maml:
 
         return optimise(
             learned.learned(),
-            self.losses_at(drawn_at, self.meta_loss(learned, options, resident)),
+            self.meta_loss(learned, options, resident).losses_at(drawn_at),
             Schedule.of(options, options.outer_lr),
             checkpoint,
             monitor,
@@ -128,7 +127,7 @@ class Maml:
             support,
             encode_for_network(checkpoint, support),
             self.rates(learned, support.target_type, options.adapt_steps, options.adapt_lr_scale),
-            InnerLoop(options.adapt_steps, facts["inner_momentum"], facts["inner_clip"] or None),
+            self.inner_loop(facts, options),
             views=options.views,
             descent=self.descent(facts, options),
         )
@@ -160,9 +159,10 @@ class Maml:
         """What is minimised over the meta-training tasks."""
         return MetaLoss(learned, self.rates, options, resident)
 
-    def losses_at(self, drawn_at: Callable[[int], Iterator[TypedBatch]], meta_loss: MetaLoss) -> LossesAt:
-        """Parts of the loss of an update; a relative whose loss changes with the update says so here."""
-        return EpisodeLosses(drawn_at, meta_loss.parts, meta_loss.fewer)
+    def inner_loop(self, facts: Mapping[str, Any], options: MamlAdaptation) -> InnerLoop:
+        """The inner loop of adaptation; that of meta-training is a property of its settings."""
+        clip = facts["inner_clip"] or None
+        return InnerLoop(options.adapt_steps, facts["inner_momentum"], clip, centred=facts["centre"])
 
     def descent(self, facts: Mapping[str, Any], options: MamlAdaptation) -> Descent:
         """How a new task gets from start and support to its own parameters."""

@@ -19,6 +19,7 @@ from med_maml_pipeline.bilevel import (
 from med_maml_pipeline.learners.episode_batches import TypedBatch, balance, loss_of
 from med_maml_pipeline.learners.maml_settings import MamlTraining
 from med_maml_pipeline.learners.meta_learned import MetaLearned
+from med_maml_pipeline.learners.meta_step import EpisodeLosses, LossesAt
 from med_maml_pipeline.learners.resident_inputs import ResidentInputs
 from med_maml_pipeline.tasks.types import TargetType
 
@@ -31,7 +32,8 @@ RatesFor = Callable[[MetaLearned, str, int], RatesByStep]
 class MetaLoss:
     """Loss on the queries after the inner loop, as a function of the meta-learned tensors.
 
-    Relatives that measure something else override `losses`.
+    Relatives that measure something else override `losses`; those whose loss changes with the update override
+    `losses_at`.
 
     Args:
         learned: Where tasks start and how they descend, as leaves.
@@ -47,12 +49,16 @@ class MetaLoss:
         self._resident = resident
         self._chunks, self._taken = TaskChunks(options.memory_mib), 0
 
+    def losses_at(self, drawn_at: Callable[[int], Iterator[TypedBatch]]) -> LossesAt:
+        """Parts of the loss of an update, whose episodes are ``drawn_at`` it."""
+        return EpisodeLosses(drawn_at, self.parts, self.fewer)
+
     def parts(self, drawn: TypedBatch) -> Iterator[Tensor]:
         """The batch's part of the loss, of as many tasks at a time as fit the memory budget."""
         batch = self._balanced(self._resident.rows(drawn))
         path, size = self._chunks.plan(
             self.learned.network,
-            self.start(batch),
+            self.start(batch.part(slice(1))),
             batch.episodes,
             self.loss(batch),
             self.rates(batch),
