@@ -25,6 +25,8 @@ class MamlTraining(GradientTraining):
         inner_clip: Largest norm of a task's gradient in an inner step; 0 lets any pass.
         learn_inner_lr: Learn one rate per layer along with the parameters.
         outer_lr: Rate of AdamW.
+        centre: Take the support's mean, under the parameters of the moment, from the features that the head
+            sees, for support and queries alike.
         balanced: Let both classes of a task count alike in the query loss, whatever their prevalence.
         input_dropout: Share of the input columns hidden from a task, the same in support and query.
         backbone: Network for pictures: ``conv4`` or ``resnet12``.
@@ -45,6 +47,7 @@ class MamlTraining(GradientTraining):
     learn_inner_lr: bool = True
     outer_lr: float = 3e-3
     weight_decay: float = 0.01
+    centre: bool = False
     balanced: bool = False
     input_dropout: float = 0.0
     backbone: str = "conv4"
@@ -55,7 +58,8 @@ class MamlTraining(GradientTraining):
     @property
     def inner_loop(self) -> InnerLoop:
         """The inner loop of meta-training."""
-        return InnerLoop(self.inner_steps, self.inner_momentum, self.inner_clip or None)
+        clip = self.inner_clip or None
+        return InnerLoop(self.inner_steps, self.inner_momentum, clip, centred=self.centre)
 
 
 @dataclass(frozen=True)
