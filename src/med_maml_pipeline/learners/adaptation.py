@@ -52,7 +52,8 @@ def predict_test_episodes(
         progress: Told after each job.
 
     Returns:
-        One row per learner, seed and episode with `PREDICTION_COLUMNS`; ``scores`` is flat, row by row.
+        One row per learner, seed and episode with `PREDICTION_COLUMNS`; ``scores`` is flat, row by row,
+        as is ``y`` of a multilabel task.
     """
     episodes = [problem.episodes_of(MetaSplit.TEST) for problem in problems]
     return _predict(problems, episodes, checkpoints, selection, workers, progress)
@@ -167,6 +168,6 @@ def _row(job: _Job, result: EpisodeResult) -> tuple[object, ...]:
         get_learner(job.learner).lane,
         job.seed,
         result.scores.reshape(-1),
-        result.y,
+        result.y.reshape(-1),
         result.seconds,
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from med_maml_pipeline.errors import DataError
 from med_maml_pipeline.learners.checkpoints import CheckpointStore
+from med_maml_pipeline.learners.multilabel import learned_as
 from med_maml_pipeline.tasks.types import FeatureKind, ImageShape, MetaSplit, Problem, TargetType, Task
 
 __all__ = ["FORMAT", "InputSchema", "Inputs", "describe_inputs", "input_files", "load_chosen", "load_inputs"]
@@ -71,13 +72,15 @@ def describe_inputs(problem: Problem, modality: str, schemas: Mapping[str, Mappi
         schemas: ``schema.json`` of each of its tables by ``source/table``, as ingestion wrote it.
     """
     tasks = problem.split(MetaSplit.TRAIN) or problem.tasks
-    balanced = {problem.task(e.task_id).target_type for e in problem.episodes if e.n_shot is not None}
+    seen = {learned_as(task.target_type) for task in tasks}
+    stored = (problem.task(e.task_id) for e in problem.episodes if e.n_shot is not None)
+    balanced = {learned_as(task.target_type) for task in stored}
     return Inputs(
         format=FORMAT,
         modality=modality,
         shared_inputs=problem.shared_inputs,
         shared_meaning=all(task.shared_meaning for task in tasks),
-        target_types=tuple(kind for kind in TargetType if kind in {task.target_type for task in tasks}),
+        target_types=tuple(kind for kind in TargetType if kind in seen),
         per_class=tuple(kind for kind in TargetType if kind in balanced),
         schemas=_schemas(tasks, schemas, shared=problem.shared_inputs),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from med_maml_pipeline.learners import multilabel
 from med_maml_pipeline.learners.protocol import Checkpoint, Learner, Settings
 from med_maml_pipeline.tasks.types import Episode, FloatArray, MetaSplit, Problem
 
@@ -21,8 +22,8 @@ class EpisodeResult:
 
     Attributes:
         episode: The stored episode.
-        scores: Logits ``[q, n_classes]`` or values ``[q]``.
-        y: True labels or values ``[q]``.
+        scores: Logits ``[q, n_classes]`` or values ``[q]``; multilabel log-odds ``[q, L]``.
+        y: True labels or values ``[q]``; multilabel ``[q, L]``.
         seconds: Adaptation and prediction together.
     """
 
@@ -48,7 +49,7 @@ def run_episode(
     """Adapts on the support set and scores the query set of one stored episode."""
     support, query = problem.draw(episode)
     started = time.perf_counter()
-    predictor = learner.adapt(checkpoint, support, settings, episode_seed(seed, episode))
+    predictor = multilabel.adapt(learner, checkpoint, support, settings, episode_seed(seed, episode))
     scores = np.asarray(predictor(query.x), dtype=np.float32)
     return EpisodeResult(episode, scores, query.y, time.perf_counter() - started)
 

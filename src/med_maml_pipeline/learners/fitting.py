@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from med_maml_pipeline.learners import multilabel
 from med_maml_pipeline.learners.distributed.settings import DistributedSettings
 from med_maml_pipeline.learners.judging import judge_of, mean_of_defined, scores_by_cell
 from med_maml_pipeline.learners.measure import Cost, measured
@@ -133,7 +134,7 @@ def _meta_fit(job: Job, state: StateFile | None, world: World) -> tuple[Checkpoi
     progress = job.around.report(label) if world.leads else silent
     with measured() as cost:
         monitor = Monitor(progress, state, judge, world)
-        checkpoint = learner.meta_fit(problem, job.meta_settings, job.seed, monitor)
+        checkpoint = multilabel.meta_fit(learner, problem, job.meta_settings, job.seed, monitor)
     if state is not None:
         cost.seconds += state.earlier
     return checkpoint, cost

@@ -21,7 +21,8 @@ Settings = Mapping[str, Any]
 
 Predictor = Callable[[FloatArray], FloatArray]
 """Maps raw query features ``[q, f]`` to scores: logits ``[q, n_classes]`` for binary and multiclass tasks,
-values ``[q]`` for regression. Inductive: a row's score does not depend on the other rows."""
+values ``[q]`` for regression (multilabel tasks reach a learner as binary ones). Inductive: a row's score does
+not depend on the other rows."""
 
 ProgressCallback = Callable[[int, int, Mapping[str, float]], None]
 """Called with (steps done, steps in all, figures such as the loss). Steps are meta-updates or tasks."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from med_maml_pipeline.learners import multilabel
 from med_maml_pipeline.learners.checkpoints import CheckpointKey
 from med_maml_pipeline.learners.devices import check_settings
 from med_maml_pipeline.learners.episodes import only_tasks, validation_sample
@@ -123,7 +124,7 @@ def _plans(
     shared: dict[str, list[str]] = {}
     for name in learners:
         learner = get_learner(name)
-        if learner.supports(problem):
+        if multilabel.supports(learner, problem):
             shared.setdefault(getattr(learner, "trunk", name), []).append(name)
     for seed, names in product(seeds, shared.values()):
         adapt = {name: grids(get_learner(name), problem)[1][: effort.adapt_settings] for name in names}

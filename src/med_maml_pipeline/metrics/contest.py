@@ -85,9 +85,9 @@ class Contest:
 
     @property
     def n_way(self) -> int | None:
-        """Number of classes in an episode, or None where it varies or targets are numbers."""
+        """Number of classes in an episode; None where it varies or targets are numbers or several labels."""
         ways = self.episodes["n_way"].unique()
-        return None if self.regression or len(ways) != 1 else int(ways[0])
+        return int(ways[0]) if len(ways) == 1 and ways[0] > 0 else None
 
     def following(self, choice: Mapping[int, str | None], lane: str) -> Entry | None:
         """The results of the learner chosen in each fold, as one entry; None where a fold has no choice."""

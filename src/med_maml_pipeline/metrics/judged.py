@@ -8,7 +8,7 @@ from med_maml_pipeline.errors import ConfigurationError, MedMamlError
 from med_maml_pipeline.metrics.scores import METRICS, score_predictions
 from med_maml_pipeline.tasks.types import MetaSplit, TargetType
 
-__all__ = ["episode_ways", "judged_predictions"]
+__all__ = ["episode_ways", "judged_predictions", "label_counts"]
 
 _TASK = ["problem", "fold", "task_id"]
 _LEARNER = ["problem", "fold", "learner", "seed"]
@@ -42,7 +42,9 @@ def judged_predictions(
     facts = tasks.loc[tasks["meta_split"] == MetaSplit.TEST].copy()
     facts["regression"] = facts["target_type"] == TargetType.REGRESSION
     _one_problem_each(facts)
-    scores = score_predictions(predictions).pivot(
+    facts["n_labels"] = label_counts(facts)
+    n_labels = predictions[_TASK].merge(facts[[*_TASK, "n_labels"]], on=_TASK, validate="m:1")["n_labels"]
+    scores = score_predictions(predictions, n_labels.tolist()).pivot(
         index=["episode_id", "learner", "seed"], columns="metric", values="value"
     )
     scores = scores.reindex(columns=list(METRICS)).reset_index()
@@ -57,8 +59,14 @@ def judged_predictions(
 
 
 def episode_ways(tasks: pd.DataFrame) -> pd.Series:
-    """Number of classes in an episode of each task ``[n]`` int64; 0 for numbers."""
-    return tasks["n_classes"].where(tasks["ways"].isna(), tasks["ways"]).astype("int64")
+    """Number of classes in an episode of each task ``[n]`` int64; 0 for numbers and several labels."""
+    ways = tasks["n_classes"].where(tasks["ways"].isna(), tasks["ways"]).astype("int64")
+    return ways.where(tasks["target_type"] != TargetType.MULTILABEL, 0)
+
+
+def label_counts(tasks: pd.DataFrame) -> pd.Series:
+    """Number of labels of each task ``[n]`` int64; 0 where its target is not multilabel."""
+    return tasks["n_classes"].where(tasks["target_type"] == TargetType.MULTILABEL, 0).astype("int64")
 
 
 def _same_number_of_seeds(predictions: pd.DataFrame) -> None:

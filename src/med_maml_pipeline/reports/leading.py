@@ -14,7 +14,8 @@ from med_maml_pipeline.metrics.choice import (
     OUR_LANES,
     choose_learner,
 )
-from med_maml_pipeline.metrics.judged import episode_ways
+from med_maml_pipeline.metrics.judged import episode_ways, label_counts
+from med_maml_pipeline.metrics.multilabel import by_label
 from med_maml_pipeline.metrics.scores import REGRESSION_METRICS
 from med_maml_pipeline.reports.board import largest, primary
 from med_maml_pipeline.tasks.types import MetaSplit, TargetType
@@ -39,8 +40,9 @@ def leading_predictions(
         predictions / tasks / episodes / selection: As for `build_scoreboard`.
 
     Returns:
-        Rows of ``predictions`` with ``source, family, protocol, n_way, support_size, n_shot``. Where folds
-        rotate, rows of `CHOSEN_CLASSICAL` and `CHOSEN_OURS` are those of the learner that each fold chose.
+        Rows of ``predictions`` with ``source, family, protocol, n_way, support_size, n_shot``; of a multilabel
+        target one per label, as if it were binary. Where folds rotate, rows of `CHOSEN_CLASSICAL` and
+        `CHOSEN_OURS` are those of the learner that each fold chose.
     """
     placed = _placed(predictions, tasks, episodes)
     leaders = largest(primary(marked[marked["leader"]]))
@@ -48,12 +50,15 @@ def leading_predictions(
     wanted = wanted[[*_PLACE, "learner"]].drop_duplicates()
     choices = _followed(placed, selection) if len(selection) else ()
     followed = [rows.assign(learner=name, lane=lane) for name, lane, rows in choices]
-    return pd.concat([placed, *followed]).merge(wanted, on=[*_PLACE, "learner"])
+    rows = pd.concat([placed, *followed]).merge(wanted, on=[*_PLACE, "learner"])
+    return by_label(rows, rows.pop("n_labels").tolist())
 
 
 def _placed(predictions: pd.DataFrame, tasks: pd.DataFrame, episodes: pd.DataFrame) -> pd.DataFrame:
     test = tasks[(tasks["meta_split"] == MetaSplit.TEST) & (tasks["target_type"] != TargetType.REGRESSION)]
-    facts = test[["problem", "fold", "task_id", *_PLACE]].assign(n_way=episode_ways(test))
+    facts = test[["problem", "fold", "task_id", *_PLACE]].assign(
+        n_way=episode_ways(test), n_labels=label_counts(test)
+    )
     placed = predictions.merge(facts, on=["problem", "fold", "task_id"])
     placed = placed.merge(episodes[["episode_id", "support_size", "n_shot"]], on="episode_id")
     top = placed.groupby(_PLACE)["support_size"].transform("max")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["MetaSplitRule", "Rotation", "Source", "Strict", "SupportRule", "TaskFamilySpec"]
+__all__ = ["LabelPanel", "MetaSplitRule", "Rotation", "Source", "Strict", "SupportRule", "TaskFamilySpec"]
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -81,6 +81,19 @@ class MetaSplitRule(Strict):
         return frozenset(label for labels in lists for label in labels)
 
 
+class LabelPanel(Strict):
+    """Binary targets that make one multilabel task.
+
+    Attributes:
+        name: The task's label within its family.
+        labels: Names of binary target columns, or glob patterns on them. A label that is spelled out must be
+            served, one that a pattern finds may be left out.
+    """
+
+    name: str = Field(min_length=1)
+    labels: tuple[str, ...] = Field(min_length=1)
+
+
 class TaskFamilySpec(Strict):
     """A family of tasks that a source gives.
 
@@ -89,9 +102,10 @@ class TaskFamilySpec(Strict):
         kind: ``target``: one task per target column; ``stratum``: one task per value of the stratum
             column for one target; ``table``: one task per table; ``classes``: the classes of one target are
             split among train, validation and test, and all classes of one meta-split make one task, from
-            which episodes draw ``support.ways``.
+            which episodes draw ``support.ways``; ``labels``: one multilabel task per panel of binary targets.
         target: Target column of a ``stratum`` or ``classes`` family.
-        include / exclude: Glob patterns on target names (or strata, tables, classes).
+        panels: Of a ``labels`` family; none: all binary targets of each table are one task.
+        include / exclude: Glob patterns on target names (or strata, tables, classes, panels).
         cluster_pattern: Regular expression whose first group names the cluster of a task label; labels
             of one cluster are near-copies and stay in one meta-split.
         clusters: Clusters listed by hand: each entry is a list of labels that stay together.
@@ -109,8 +123,9 @@ class TaskFamilySpec(Strict):
     """
 
     family: str
-    kind: Literal["target", "stratum", "table", "classes"]
+    kind: Literal["target", "stratum", "table", "classes", "labels"]
     target: str | None = None
+    panels: tuple[LabelPanel, ...] = ()
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     cluster_pattern: str | None = None
@@ -129,6 +144,22 @@ class TaskFamilySpec(Strict):
     def _stratum_needs_target(self) -> TaskFamilySpec:
         if self.kind == "stratum" and self.target is None:
             raise ValueError("a task family of kind 'stratum' needs 'target'")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_of_panels(self) -> TaskFamilySpec:
+        if self.panels and self.kind != "labels":
+            raise ValueError("'panels' belong to a task family of kind 'labels'")
+        if self.kind != "labels":
+            return self
+        if self.target is not None:
+            raise ValueError("a task family of kind 'labels' takes 'panels' in place of 'target'")
+        if len({panel.name for panel in self.panels}) < len(self.panels):
+            raise ValueError("two of the 'panels' have the same name")
+        if self.support.rule == "enriched" or self.support.ways is not None:
+            raise ValueError(
+                "a task family of kind 'labels' draws by rule 'balanced' or 'natural', without 'ways'"
+            )
         return self
 
 

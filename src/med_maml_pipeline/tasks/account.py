@@ -43,13 +43,14 @@ class Account:
 
         Raises:
             InfeasibleTaskError: the configuration names the task and fixes its meta-split, or names the
-                class, so leaving it out would answer another question.
+                class or a label, so leaving it out would answer another question.
         """
         self.add(candidate, step, kept=int(shortfall is None), lost=int(shortfall is not None), fold=fold)
         if shortfall is None:
             return
         spec = candidate.spec
-        if candidate.configured and (spec.split.mode in ("fixed", "named") or spec.kind == "classes"):
+        fixed = spec.split.mode in ("fixed", "named") or spec.kind == "classes"
+        if shortfall.named or (candidate.configured and fixed):
             raise infeasible(candidate, shortfall)
         closest = self._misses.get(candidate.family)
         if closest is None or _nearness(shortfall) > _nearness(closest[1]):

@@ -31,6 +31,7 @@ class AuditRow(NamedTuple):
 _REMEDIES = {
     "tasks": "each task belongs to one meta-split; report this as a defect",
     "classes": "each class belongs to one meta-split; split a target by one family of a problem only",
+    "labels": "each label belongs to one meta-split; name it in one family of a problem only",
     "clusters": "put near-copies into one meta-split, or correct 'cluster_pattern' and 'clusters'",
     "groups": "set 'group_split' for the families of this problem, or declare a waiver with 'protocol'",
     "groups within episodes": "episodes are drawn by group; report this as a defect",
@@ -41,17 +42,20 @@ def audit_problem(
     problem: Problem,
     clusters: Mapping[str, AbstractSet[str]],
     classes: Mapping[str, AbstractSet[object]] | None = None,
+    labels: Mapping[str, AbstractSet[object]] | None = None,
 ) -> list[AuditRow]:
     """Checks one problem and fold from its tables, not from how they were made.
 
-    Meta-splits are compared in tasks, clusters and groups, pair by pair, and in classes where a family
-    splits the classes of a target; support and query of each episode in groups. A declared waiver admits
-    shared clusters and groups between meta-splits, and nothing else.
+    Meta-splits are compared in tasks, clusters and groups, pair by pair, in classes where a family splits the
+    classes of a target, and in labels where a family joins labels to multilabel tasks; support and query of
+    each episode in groups. A declared waiver admits shared clusters and groups between meta-splits, and
+    nothing else.
 
     Args:
         problem: Tasks and episodes of one fold.
         clusters: Clusters by task id.
         classes: Classes that a task's rows show, by task id, where a family splits their target.
+        labels: Labels that a task holds, by task id, where a multilabel task holds them.
 
     Returns:
         One row per check.
@@ -72,9 +76,10 @@ def audit_problem(
             _row(problem, "clusters", pair, len(names[0] & names[1]), waived=waived),
             _row(problem, "groups", pair, len(shared_groups), waived=waived),
         ]
-        if classes:
-            shown = [_union(classes, tasks[split] & classes.keys()) for split in (first, second)]
-            rows.append(_row(problem, "classes", pair, len(shown[0] & shown[1]), waived=False))
+        for what, members in (("classes", classes), ("labels", labels)):
+            if members:
+                shown = [_union(members, tasks[split] & members.keys()) for split in (first, second)]
+                rows.append(_row(problem, what, pair, len(shown[0] & shown[1]), waived=False))
     leaking = sum(_leaks(problem, episode) for episode in problem.episodes)
     rows.append(_row(problem, "groups within episodes", "support and query sets", leaking, waived=False))
     return rows

@@ -18,6 +18,7 @@ from med_maml_pipeline.tasks.episodes import draw_episodes
 from med_maml_pipeline.tasks.families import find_candidates
 from med_maml_pipeline.tasks.feasibility import Shortfall
 from med_maml_pipeline.tasks.groups import GroupSplit
+from med_maml_pipeline.tasks.held_labels import held_labels
 from med_maml_pipeline.tasks.pools import Pool, cap_rows, check_pool, make_pool
 from med_maml_pipeline.tasks.splits import Plan, named_split, plan_folds
 from med_maml_pipeline.tasks.types import Examples, IntArray, MetaSplit, Problem
@@ -119,6 +120,10 @@ def _pools(
         account.outcome(candidate, "too small in the groups of its meta-split (tasks)", shortfall, fold)
         if isinstance(pool, Pool):
             pools.append(pool)
+            left = len(candidate.labels) - len(pool.candidate.labels)
+            account.add(
+                candidate, "rare labels (labels)", kept=len(pool.candidate.labels), lost=left, fold=fold
+            )
     return pools
 
 
@@ -173,4 +178,5 @@ def _finish(pools: Sequence[Pool], clusters: Mapping[str, str], fold: int, seed:
         protocol=some.spec.protocol,
     )
     held = {pool.task.task_id: {clusters[part] for part in pool.candidate.parts} for pool in pools}
-    return BuiltFold(problem, pools, audit_problem(problem, held, shown_classes(pools)))
+    audit = audit_problem(problem, held, shown_classes(pools), held_labels(pools))
+    return BuiltFold(problem, pools, audit)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from med_maml_pipeline.sources.spec import TaskFamilySpec
-from med_maml_pipeline.tasks.types import Examples, IntArray, TargetColumn
+from med_maml_pipeline.tasks.types import Examples, FloatArray, IntArray, TargetColumn, TargetType
 
 __all__ = ["Candidate", "joined_label"]
 
@@ -24,11 +24,13 @@ class Candidate:
     Attributes:
         spec: Family that asks for it.
         examples: Table its rows come from.
-        column: Target column in ``examples.y``.
-        label: Name within the family: target, stratum, table or class; for joined classes all their names.
+        column: Target column in ``examples.y``; of a multilabel task the first.
+        label: Name within the family: target, stratum, table, class or panel; for joined classes all their
+            names.
         stratum: Code of its stratum in ``strata``; None when all rows may belong.
         strata: ``[n]`` int64 stratum codes of the table, shared between candidates.
         classes: Ascending class indices of the target that its rows may show; empty where all may.
+        labels: Ascending target columns of a multilabel task; empty for all others.
     """
 
     spec: TaskFamilySpec
@@ -38,6 +40,7 @@ class Candidate:
     stratum: int | None = None
     strata: NDArray[np.int64] | None = None
     classes: tuple[int, ...] = ()
+    labels: tuple[int, ...] = ()
 
     @property
     def task_id(self) -> str:
@@ -53,6 +56,11 @@ class Candidate:
     def class_names(self) -> tuple[str, ...]:
         """Names of ``classes``."""
         return tuple(self.target.classes[label] for label in self.classes)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of ``labels``."""
+        return tuple(self.examples.targets[column].name for column in self.labels)
 
     @property
     def problem(self) -> str:
@@ -72,13 +80,23 @@ class Candidate:
 
     @property
     def target(self) -> TargetColumn:
-        """Target column of the task."""
+        """Target of the task: its column, or what its labels are together."""
+        if self.labels:
+            return TargetColumn(self.label, TargetType.MULTILABEL, len(self.labels), cluster=self.label)
         return self.examples.targets[self.column]
+
+    def y(self, rows: IntArray) -> FloatArray:
+        """Targets ``[n]`` of rows, as the source has them; multilabel ``[n, L]``, NaN where unobserved."""
+        y = self.examples.y[rows]
+        return y[:, list(self.labels)] if self.labels else y[:, self.column]
 
     def rows(self) -> IntArray:
         """``[n]`` ascending row numbers that carry a label of this task."""
-        y = self.examples.y[:, self.column]
-        labelled = np.isin(y, self.classes) if self.classes else ~np.isnan(y)
+        if self.labels:
+            labelled = ~np.isnan(self.examples.y[:, list(self.labels)]).all(axis=1)
+        else:
+            y = self.examples.y[:, self.column]
+            labelled = np.isin(y, self.classes) if self.classes else ~np.isnan(y)
         if self.stratum is not None:
             labelled &= self.strata == self.stratum
         return np.flatnonzero(labelled).astype(np.int64)
@@ -87,6 +105,10 @@ class Candidate:
         """The same with these classes of the target, and named after them."""
         names = [self.target.classes[label] for label in classes]
         return replace(self, classes=tuple(classes), label=joined_label(names))
+
+    def of_labels(self, labels: Sequence[int]) -> Candidate:
+        """The same with these target columns alone."""
+        return replace(self, column=labels[0], labels=tuple(labels))
 
     def _id(self, label: str) -> str:
         return f"{self.examples.key}/{self.spec.family}/{label}"

@@ -13,7 +13,7 @@ from med_maml_pipeline.tasks.account import AttritionRow
 from med_maml_pipeline.tasks.audit import AuditRow
 from med_maml_pipeline.tasks.checksums import task_checksum
 from med_maml_pipeline.tasks.pools import Pool
-from med_maml_pipeline.tasks.types import Problem
+from med_maml_pipeline.tasks.types import Problem, TargetType, Task
 
 __all__ = ["BuiltFold", "TaskCatalog", "frames"]
 
@@ -102,7 +102,6 @@ def frames(folds: Sequence[BuiltFold], attrition: Iterable[AttritionRow]) -> Tas
 def _task_rows(fold: BuiltFold) -> Iterable[dict[str, object]]:
     for pool in fold.pools:
         task, candidate = pool.task, pool.candidate
-        counts = np.bincount(task.y.astype(np.int64), minlength=task.n_classes) if task.n_classes else ()
         yield {
             "problem": fold.problem.name,
             "fold": fold.problem.fold,
@@ -114,7 +113,7 @@ def _task_rows(fold: BuiltFold) -> Iterable[dict[str, object]]:
             "target_type": str(task.target_type),
             "n_classes": task.n_classes,
             "ways": task.ways,
-            "classes": json.dumps(candidate.class_names),
+            "classes": json.dumps(candidate.class_names or candidate.label_names),
             "meta_split": str(task.meta_split),
             "protocol": fold.problem.protocol,
             "shared_meaning": task.shared_meaning,
@@ -122,16 +121,26 @@ def _task_rows(fold: BuiltFold) -> Iterable[dict[str, object]]:
             "examples": task.examples,
             "n_examples": len(task),
             "n_groups": len(np.unique(task.groups)),
-            "class_counts": json.dumps({str(label): int(n) for label, n in enumerate(counts)}),
+            "class_counts": json.dumps(_counts(task)),
             "lost_examples": pool.lost,
             "capped_examples": pool.capped,
             "checksum": task_checksum(task.task_id, task.rows, task.y),
         }
 
 
+def _counts(task: Task) -> dict[str, int]:
+    """Examples by class, positives by label of a multilabel task; empty for a numeric target."""
+    if task.target_type is TargetType.MULTILABEL:
+        counts = np.nansum(task.y, axis=0)
+    else:
+        counts = np.bincount(task.y.astype(np.int64), minlength=task.n_classes) if task.n_classes else []
+    return {str(label): int(n) for label, n in enumerate(counts)}
+
+
 def _pool_rows(fold: BuiltFold) -> Iterable[tuple[object, ...]]:
     for pool in fold.pools:
-        yield fold.problem.name, fold.problem.fold, pool.task.task_id, pool.task.rows, pool.task.y
+        task = pool.task
+        yield fold.problem.name, fold.problem.fold, task.task_id, task.rows, task.y.reshape(-1)
 
 
 def _episode_rows(fold: BuiltFold) -> Iterable[tuple[object, ...]]:

@@ -71,7 +71,7 @@ def short_class(
     if not named:
         return None
     wanted = sorted({*kept, *(one.classes[0] for one in named)})
-    y = candidate.examples.y[rows, candidate.column]
+    y = candidate.y(rows)
     known = np.isin(y, wanted)
     codes, n_groups = group_codes(candidate.examples.groups[rows[known]])
     n_classes = candidate.target.n_classes

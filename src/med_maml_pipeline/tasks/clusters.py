@@ -15,8 +15,8 @@ def cluster_tasks(candidates: Sequence[Candidate]) -> dict[str, str]:
     """Cluster of every task of one problem.
 
     Tasks are joined when their labels are equal (also across sources), when ``cluster_pattern`` or the
-    target column gives them the same cluster, or when ``clusters`` lists their labels together. Being
-    joined is transitive.
+    target column gives them the same cluster, or when ``clusters`` lists their labels together. A multilabel
+    task is joined with the targets it holds, so with every other task of them. Being joined is transitive.
 
     Args:
         candidates: All tasks of one problem.
@@ -30,6 +30,10 @@ def cluster_tasks(candidates: Sequence[Candidate]) -> dict[str, str]:
     forest: dict[str, str] = {}
     for candidate in candidates:
         _join(forest, candidate.label, _own_cluster(candidate))
+        for column in candidate.labels:
+            target = candidate.examples.targets[column]
+            _join(forest, candidate.label, target.name)
+            _join(forest, target.name, target.cluster)
         for listed in candidate.spec.clusters:
             for label in listed:
                 _join(forest, listed[0], label)

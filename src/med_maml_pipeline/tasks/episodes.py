@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from med_maml_pipeline.sources.spec import SupportRule
 from med_maml_pipeline.tasks.index import PoolIndex
+from med_maml_pipeline.tasks.label_episodes import LabelIndex
 from med_maml_pipeline.tasks.seeding import stable_rng
-from med_maml_pipeline.tasks.types import Episode, IntArray, Task
+from med_maml_pipeline.tasks.types import Episode, IntArray, TargetType, Task
 
 __all__ = ["draw_episodes", "draw_query", "draw_support"]
 
 _REDRAWS = 1_000
+
+DrawSets = Callable[[int, np.random.Generator], tuple[IntArray, IntArray]]
+"""Draws support and query of a support size from a random stream."""
 
 
 def draw_episodes(
@@ -32,27 +36,47 @@ def draw_episodes(
         fold: Fold number.
         seed: Seed of the run.
     """
-    index = PoolIndex.of(task.y, task.groups, task.n_classes)
+    draw_sets = _label_sets(task, rule) if task.target_type is TargetType.MULTILABEL else _sets(task, rule)
     per_class = task.n_classes > 0 and rule.rule == "balanced"
     episodes = []
     for size in sizes:
         for draw in range(rule.draws):
             rng = stable_rng(seed, "episode", problem, fold, task.task_id, size, draw)
-            classes = index.draw_classes(rng, task.ways)
-            support = draw_support(index, rule, size, rng, classes)
-            asked = None if task.ways is None else classes
+            support, query = draw_sets(size, rng)
             episodes.append(
                 Episode(
                     episode_id=f"{problem}/{fold}/{task.task_id}/{size}/{draw}",
                     task_id=task.task_id,
                     support=support,
-                    query=draw_query(index, support, rule.max_query, rng, asked),
+                    query=query,
                     n_shot=size if per_class else None,
                     support_size=size if per_class else len(support),
                     draw=draw,
                 )
             )
     return episodes
+
+
+def _sets(task: Task, rule: SupportRule) -> DrawSets:
+    index = PoolIndex.of(task.y, task.groups, task.n_classes)
+
+    def draw(size: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+        classes = index.draw_classes(rng, task.ways)
+        support = draw_support(index, rule, size, rng, classes)
+        asked = None if task.ways is None else classes
+        return support, draw_query(index, support, rule.max_query, rng, asked)
+
+    return draw
+
+
+def _label_sets(task: Task, rule: SupportRule) -> DrawSets:
+    index = LabelIndex.of(task.y, task.groups)
+
+    def draw(size: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+        support = index.support(rule, size, rng)
+        return support, index.query(support, rule.max_query, rng)
+
+    return draw
 
 
 def draw_support(

@@ -11,6 +11,7 @@ import pandas as pd
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.sources.spec import TaskFamilySpec
 from med_maml_pipeline.tasks.candidate import Candidate
+from med_maml_pipeline.tasks.label_families import label_candidates
 from med_maml_pipeline.tasks.types import Examples, TargetType
 
 __all__ = ["find_candidates"]
@@ -140,4 +141,5 @@ _KINDS: dict[str, Callable[[Sequence[Examples], TaskFamilySpec], Iterator[Candid
     "stratum": _strata,
     "table": _tables,
     "classes": _classes,
+    "labels": label_candidates,
 }

@@ -16,16 +16,23 @@ OF_EACH_CLASS = "groups of each class"
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Why a task cannot be made: ``needed`` and ``found`` numbers of ``what``."""
+    """Why a task cannot be made: ``needed`` and ``found`` numbers of ``what``.
+
+    ``named``: the configuration spells out what falls short, beyond the task itself, so that it cannot go.
+    """
 
     needed: int
     found: int
     what: str
+    named: bool = False
 
 
 @dataclass(frozen=True)
 class SupportPlan:
-    """Classes that stay in a task (none for a numeric target) and support sizes it can serve."""
+    """Classes that stay in a task (none for a numeric target) and support sizes it can serve.
+
+    In a multilabel task the target columns of the labels that stay stand in place of classes.
+    """
 
     classes: tuple[int, ...]
     sizes: tuple[int, ...]

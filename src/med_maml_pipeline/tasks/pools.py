@@ -9,6 +9,7 @@ import numpy as np
 from med_maml_pipeline.tasks.candidate import Candidate
 from med_maml_pipeline.tasks.feasibility import OF_EACH_CLASS, Shortfall, SupportPlan, plan_support
 from med_maml_pipeline.tasks.index import group_codes, owners
+from med_maml_pipeline.tasks.label_tasks import plan_labels
 from med_maml_pipeline.tasks.seeding import stable_rng
 from med_maml_pipeline.tasks.types import FloatArray, IntArray, MetaSplit, Task
 
@@ -25,8 +26,9 @@ class Pool:
         sizes: Support sizes it can serve.
         lost: Labelled examples outside the groups of its meta-split.
         capped: Examples left out by ``max_pool``.
-        rare: Examples of classes left out.
-        classes: Classes that stay, by their numbers in the source; empty for a numeric target.
+        rare: Examples of classes left out, or without any of the labels that stay.
+        classes: Classes that stay, by their numbers in the source; empty for a numeric target. In a
+            multilabel task the target columns of the labels that stay.
     """
 
     candidate: Candidate
@@ -61,6 +63,8 @@ def make_pool(
     lost = len(candidate.rows()) - len(within)
     if candidate.classes:
         candidate = candidate.of_classes(plan.classes)
+    if candidate.labels:
+        candidate = candidate.of_labels(plan.classes)
     rows, y = _kept(candidate, rows, plan.classes)
     task = Task(
         task_id=candidate.task_id,
@@ -87,8 +91,14 @@ def _ways(candidate: Candidate, n_classes: int) -> int | None:
 
 
 def _kept(candidate: Candidate, rows: IntArray, classes: tuple[int, ...]) -> tuple[IntArray, FloatArray]:
-    """Rows of the classes that stay, and their labels numbered anew; all rows of a numeric target."""
-    y = candidate.examples.y[rows, candidate.column]
+    """Rows of the classes that stay, and their labels numbered anew; all rows of a numeric target.
+
+    Of a multilabel task the rows with a label observed, and their labels.
+    """
+    y = candidate.y(rows)
+    if candidate.labels:
+        seen = ~np.isnan(y).all(axis=1)
+        return rows[seen], y[seen]
     if not classes:
         return rows, y
     known = np.isin(y, classes)
@@ -128,7 +138,9 @@ def check_pool(candidate: Candidate, rows: IntArray) -> SupportPlan | Shortfall:
     codes, n_groups = group_codes(candidate.examples.groups[rows])
     if n_groups < candidate.spec.min_examples:
         return Shortfall(candidate.spec.min_examples, n_groups, "labelled groups")
-    y = candidate.examples.y[rows, candidate.column]
+    if candidate.labels:
+        return plan_labels(candidate, rows)
+    y = candidate.y(rows)
     if not candidate.target.n_classes:
         if (y == y[0]).all():
             return Shortfall(2, 1, "different values of its numeric target")

@@ -69,17 +69,19 @@ def _problem(
         table = _examples(examples, name, str(row["source"]), str(row["examples"]))
         pool = pool_of[row["task_id"]]
         rows = np.asarray(pool["rows"], dtype=np.int64)
+        y = np.asarray(pool["y"], dtype=np.float32)
+        target_type, n_classes = TargetType(row["target_type"]), int(row["n_classes"])
         members.append(
             Task(
                 task_id=str(row["task_id"]),
                 examples=str(row["examples"]),
                 family=str(row["family"]),
                 source=str(row["source"]),
-                target_type=TargetType(row["target_type"]),
-                n_classes=int(row["n_classes"]),
+                target_type=target_type,
+                n_classes=n_classes,
                 meta_split=MetaSplit(row["meta_split"]),
                 rows=rows,
-                y=np.asarray(pool["y"], dtype=np.float32),
+                y=y.reshape(-1, n_classes) if target_type is TargetType.MULTILABEL else y,
                 groups=table.groups[rows],
                 shared_meaning=bool(row["shared_meaning"]),
                 ways=None if pd.isna(row["ways"]) else int(row["ways"]),

@@ -45,6 +45,7 @@ class TargetType(StrEnum):
 
     BINARY = "binary"
     MULTICLASS = "multiclass"
+    MULTILABEL = "multilabel"  # several binary labels of one row, each of which may be unobserved
     REGRESSION = "regression"
 
 
@@ -165,10 +166,10 @@ class Support:
 
     Attributes:
         x: ``[n, f]`` float32 raw features, NaN where missing.
-        y: ``[n]`` float32 class indices or values.
+        y: ``[n]`` float32 class indices or values; multilabel ``[n, L]``, NaN where unobserved.
         kinds: ``f`` feature kinds.
         target_type: Type of the target.
-        n_classes: Number of classes (0 for regression).
+        n_classes: Number of classes, of labels if multilabel (0 for regression).
         image: Shape of the picture in the first columns of ``x``; None where there is none.
     """
 
@@ -182,7 +183,7 @@ class Support:
 
 @dataclass(frozen=True)
 class Query:
-    """The examples a predictor is judged on: ``x`` ``[q, f]``, ``y`` ``[q]``."""
+    """The examples a predictor is judged on: ``x`` ``[q, f]``, ``y`` ``[q]`` (multilabel ``[q, L]``)."""
 
     x: FloatArray
     y: FloatArray
@@ -199,10 +200,11 @@ class Task:
         family: Task family (condition, site, outcome, table, assay).
         source: Source name.
         target_type: Type of the target.
-        n_classes: Number of classes (0 for regression).
+        n_classes: Number of classes, of labels ``L`` if multilabel (0 for regression).
         meta_split: Train, validation or test.
         rows: ``[n]`` int64 row numbers into the examples, ascending.
-        y: ``[n]`` float32 labels, class indices remapped to ``0..n_classes-1``.
+        y: ``[n]`` float32 labels, class indices remapped to ``0..n_classes-1``; multilabel ``[n, L]`` with
+            0, 1 or NaN where unobserved.
         groups: ``[n]`` int64 groups of the rows.
         shared_meaning: True when "positive" means alike in all tasks of the problem, so that a zero-shot
             prior is defined.
@@ -228,11 +230,11 @@ class Task:
 
     @property
     def n_way(self) -> int:
-        """Number of classes in an episode (0 for regression)."""
+        """Number of classes, or labels, in an episode (0 for regression)."""
         return self.n_classes if self.ways is None else self.ways
 
     def labels(self, positions: IntArray, support: IntArray) -> FloatArray:
-        """Labels ``[n]`` that rows of the pool carry in an episode.
+        """Labels ``[n]`` (multilabel ``[n, L]``) that rows of the pool carry in an episode.
 
         Args:
             positions: ``[n]`` positions of the rows.
@@ -259,7 +261,8 @@ class Episode:
         task_id: The task it was drawn from.
         support: ``[s]`` int64 positions within the task.
         query: ``[q]`` int64 positions within the task, disjoint from support in group.
-        n_shot: Examples per class in a balanced support; None where classes are not equally many.
+        n_shot: Examples per class in a balanced support; None where classes are not equally many. In a
+            multilabel task at least so many of each class of each label.
         support_size: ``n_shot`` where it is set, else the number of examples in all.
         draw: Number of the draw.
     """
