@@ -71,7 +71,7 @@ def problem(target_type: TargetType) -> Problem:
 def case(learner: str, target_type: TargetType) -> Case:
     """The learner meta-trained for a few updates, where it meta-trains at all."""
     made, teacher = problem(target_type), get_learner(learner)
-    small = {"steps": 5, "hidden": (8, 7)} if "hidden" in str(teacher.meta_grid) + teacher.name else {}
+    small = {} if teacher.lane == "classical" else {"steps": 5, "hidden": (8, 7)}
     checkpoint = teacher.meta_fit(made, small, 0, Monitor())
     task = made.split(MetaSplit.TEST)[0]
     order = np.random.default_rng(1).permutation(ROWS)

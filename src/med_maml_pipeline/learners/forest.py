@@ -29,6 +29,7 @@ class RandomForest(ClassicalLearner):
         {"trees": 100, "min_samples_leaf": 1, "max_features": 0.1},
         {"trees": 100, "min_samples_leaf": 3, "max_features": "sqrt"},
         {"trees": 100, "min_samples_leaf": 3, "max_features": 0.1},
+        {"trees": 300, "min_samples_leaf": 1, "max_features": "sqrt"},
     )
 
     def fit_classes(self, x: FloatArray, y: NDArray[np.int64], settings: Settings, seed: int) -> Fitted:

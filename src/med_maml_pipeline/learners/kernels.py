@@ -1,16 +1,22 @@
-"""The Gaussian kernel at the scale of the support, which is all that a few rows say of distances."""
+"""Kernel ridge regression, and the Gaussian kernel at the scale of the support."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist, pdist
 
 from med_maml_pipeline.tasks.types import FloatArray
 
-__all__ = ["gaussian", "median_distance"]
+__all__ = ["Kernel", "gaussian", "kernel_ridge", "median_distance"]
 
 Matrix = NDArray[np.float64]
+
+Kernel = Callable[[FloatArray], Matrix]
+"""Rows ``[q, f]`` to similarities ``[q, n]`` with the support."""
 
 
 def median_distance(x: FloatArray) -> float:
@@ -28,3 +34,19 @@ def gaussian(a: FloatArray, b: FloatArray, width: float) -> Matrix:
     # Pair by pair: a matrix product's rounding would depend on the batch.
     squares = cdist(a.astype(np.float64), b.astype(np.float64), metric="sqeuclidean")
     return np.asarray(np.exp(-squares / (2 * width**2)))
+
+
+def kernel_ridge(kernel: Kernel, x: FloatArray, y: Matrix, ridge: float) -> Callable[[FloatArray], Matrix]:
+    """The mean of a Gaussian process with mean 0: solves ``(K + ridge I) w = y``.
+
+    Args:
+        kernel: Similarity with the support.
+        x: The support ``[n, f]``.
+        y: Its targets ``[n]`` or ``[n, t]``.
+        ridge: Variance of the noise.
+
+    Returns:
+        The map from rows ``[q, f]`` to fitted ``[q]`` or ``[q, t]``.
+    """
+    weights = cho_solve(cho_factor(kernel(x) + ridge * np.eye(len(x))), y)
+    return lambda query: np.asarray(kernel(query) @ weights)

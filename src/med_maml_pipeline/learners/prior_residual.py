@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 from med_maml_pipeline.learners.inputs import encode_support
-from med_maml_pipeline.learners.kernels import gaussian, median_distance
+from med_maml_pipeline.learners.kernels import Kernel, gaussian, kernel_ridge, median_distance
 from med_maml_pipeline.learners.prior import ZeroShotPrior
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.scores import TargetScale
@@ -24,8 +22,6 @@ __all__ = ["PriorResidual", "ResidualAdaptation"]
 _SURE = 0.9  # margin of a probability of .95
 
 Matrix = NDArray[np.float64]
-Kernel = Callable[[FloatArray], Matrix]
-"""Raw ``[q, f]`` to similarities ``[q, n]`` with the support."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,10 @@ class PriorResidual(ZeroShotPrior):
         if support.target_type is TargetType.REGRESSION:
             scale = TargetScale.fit(support.y)
             residuals = scale.standardise(support.y) - prior(support.x)
-            correct = _correction(kernel, support.x, residuals, options.ridge)
+            correct = kernel_ridge(kernel, support.x, residuals, options.ridge)
             return lambda x: scale.restore(prior(x) + correct(x))
         residuals = 2.0 * support.y.astype(np.float64) - 1.0 - np.tanh(prior(support.x) / 2)
-        correct = _correction(kernel, support.x, residuals, options.ridge)
+        correct = kernel_ridge(kernel, support.x, residuals, options.ridge)
 
         def predict(x: FloatArray) -> FloatArray:
             half = _log_odds(np.tanh(prior(x) / 2) + correct(x)) / 2
@@ -98,20 +94,11 @@ def _log_odds(margin: Matrix) -> Matrix:
 
 
 def _kernel(checkpoint: Checkpoint, support: Support, name: str) -> Kernel:
-    """Similarity with the support's rows, between 0 and 1."""
+    """One, for a constant, and the similarity with the support's rows, between 0 and 1."""
     counts = np.array([kind is FeatureKind.COUNT for kind in support.kinds])
     if name == "tanimoto" and counts.any():
         known = np.nan_to_num(support.x[:, counts])
-        return lambda x: tanimoto(np.nan_to_num(x[:, counts]), known)
+        return lambda x: 1.0 + tanimoto(np.nan_to_num(x[:, counts]), known)
     encoded = encode_support(checkpoint, support)
     width = median_distance(encoded.x)
-    return lambda x: gaussian(encoded.transform(x), encoded.x, width)
-
-
-def _correction(
-    kernel: Kernel, x: FloatArray, residuals: Matrix, ridge: float
-) -> Callable[[FloatArray], Matrix]:
-    """Posterior mean ``[q]`` of a process with the covariance ``1 + kernel``: a constant and a shape."""
-    covariance = 1.0 + kernel(x) + ridge * np.eye(len(x))
-    weights = cho_solve(cho_factor(covariance), residuals)
-    return lambda query: (1.0 + kernel(query)) @ weights
+    return lambda x: 1.0 + gaussian(encoded.transform(x), encoded.x, width)

@@ -12,12 +12,29 @@ __all__ = ["CORE", "LANES", "LEARNERS", "get_learner", "roster"]
 
 LEARNERS: dict[str, str] = {
     "maml": "maml:Maml",
+    "fomaml": "fomaml:Fomaml",
+    "anil": "anil:Anil",
+    "boil": "boil:Boil",
+    "meta_sgd": "meta_sgd:MetaSgd",
+    "maml_pp": "maml_pp:MamlPp",
+    "protomaml": "protomaml:ProtoMaml",
     "protonet": "protonet:ProtoNet",
+    "protonet_cosine": "protonet_cosine:ProtoNetCosine",
+    "protonet_mahalanobis": "protonet_mahalanobis:ProtoNetMahalanobis",
+    "matching": "matching:Matching",
+    "relation": "relation:Relation",
+    "r2d2": "r2d2:R2D2",
+    "cnp": "cnp:ConditionalNeuralProcess",
+    "anp": "anp:AttentiveNeuralProcess",
+    "snail": "snail:Snail",
     "linear_probe": "transfer:LinearProbe",
     "fine_tune": "transfer:FineTune",
     "logistic": "linear:LogisticRidge",
     "forest": "forest:RandomForest",
     "knn": "neighbours:NearestNeighbours",
+    "boosting": "boosting:GradientBoosting",
+    "svm": "vector_machines:SupportVectors",
+    "kernel_ridge": "gaussian_ridge:GaussianKernelRidge",
     "tanimoto_krr": "tanimoto:TanimotoKernelRidge",
     "prior": "prior:ZeroShotPrior",
     "prior_residual": "prior_residual:PriorResidual",
@@ -27,11 +44,11 @@ LEARNERS: dict[str, str] = {
 """Name to ``module:Class`` within this package. A further learner is a file and a line here."""
 
 LANES: dict[str, tuple[str, ...]] = {
-    "maml": ("maml",),
-    "metric": ("protonet",),
-    "model": (),
+    "maml": ("maml", "fomaml", "anil", "boil", "meta_sgd", "maml_pp", "protomaml"),
+    "metric": ("protonet", "protonet_cosine", "protonet_mahalanobis", "matching", "relation", "r2d2"),
+    "model": ("cnp", "anp", "snail"),
     "transfer": ("linear_probe", "fine_tune", "forest_on_features"),
-    "classical": ("logistic", "forest", "knn", "tanimoto_krr"),
+    "classical": ("logistic", "forest", "boosting", "svm", "knn", "kernel_ridge", "tanimoto_krr"),
     "control": ("prior", "prior_residual", "untrained"),
 }
 """Pipeline namespace to the learners that run in it; ``maml`` holds MAML and its relatives. The control

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.distance import cdist
 
+from med_maml_pipeline.learners.kernels import kernel_ridge
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.scores import TargetScale
@@ -78,8 +78,6 @@ def _solve(
     x: FloatArray, columns: NDArray[np.bool_], y: Matrix, ridge: float
 ) -> Callable[[FloatArray], Matrix]:
     """Raw query ``[q, f]`` to fitted ``[q, t]``; missing counts are zero."""
-    known = np.nan_to_num(x[:, columns])
-    mean = y.mean(axis=0)
-    kernel = tanimoto(known, known) + ridge * np.eye(len(known))
-    weights = cho_solve(cho_factor(kernel), y - mean)
-    return lambda query: np.asarray(tanimoto(np.nan_to_num(query[:, columns]), known) @ weights + mean)
+    known, mean = np.nan_to_num(x[:, columns]), y.mean(axis=0)
+    fitted = kernel_ridge(lambda rows: tanimoto(np.nan_to_num(rows[:, columns]), known), x, y - mean, ridge)
+    return lambda query: fitted(query) + mean
