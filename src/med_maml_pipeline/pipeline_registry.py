@@ -13,6 +13,7 @@ _SPINE = (
     "task_construction",
     "meta_training",
     "adaptation",
+    "ensembles",
     "evaluation",
     "reporting",
 )

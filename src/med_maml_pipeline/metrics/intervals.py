@@ -24,6 +24,9 @@ class Interval:
     Attributes:
         mean: NaN where every episode is undefined.
         low / high: 2.5 % and 97.5 % percentiles of the replicates; NaN below two defined episodes.
+        p_value: Two-sided, of a mean of zero: twice the share of replicates on its rarer side, either side
+            counting one more than it has (Davison and Hinkley 1997, section 4.2), 1 at most; NaN below two
+            defined episodes. It means something for differences only.
         n_tasks / n_episodes: Tasks and episodes with a defined value.
         n_undefined: Episodes left out because the value is not defined there.
     """
@@ -31,6 +34,7 @@ class Interval:
     mean: float
     low: float
     high: float
+    p_value: float
     n_tasks: int
     n_episodes: int
     n_undefined: int
@@ -88,19 +92,21 @@ def _intervals(
     n_episodes, n_columns = values.shape
     if n_episodes == 0:
         nan = float("nan")
-        return [Interval(nan, nan, nan, 0, 0, n_asked)] * n_columns
+        return [Interval(nan, nan, nan, nan, 0, 0, n_asked)] * n_columns
     _, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
     means = (values / (len(counts) * counts[codes])[:, None]).sum(axis=0)
-    low = high = np.full(n_columns, np.nan)
+    low = high = p_values = np.full(n_columns, np.nan)
     if n_episodes > 1:
         order = np.argsort(codes, kind="stable")
         blocks = _weights(counts, n_bootstrap, np.random.default_rng(seed))
         replicates = np.concatenate([weights @ values[order] for weights in blocks])
         low, high = np.quantile(replicates, _TAILS, axis=0)
+        rarer = np.minimum((replicates <= 0).sum(axis=0), (replicates >= 0).sum(axis=0))
+        p_values = np.minimum(2 * (rarer + 1) / (len(replicates) + 1), 1.0)
     counted = (len(counts), n_episodes, n_asked - n_episodes)
     return [
-        Interval(float(mean), float(a), float(b), *counted)
-        for mean, a, b in zip(means, low, high, strict=True)
+        Interval(float(mean), float(a), float(b), float(p), *counted)
+        for mean, a, b, p in zip(means, low, high, p_values, strict=True)
     ]
 
 

@@ -111,9 +111,11 @@ def _estimates(value: Interval, to_classical: Interval, to_prior: Interval) -> d
         "diff_to_classical": to_classical.mean,
         "diff_low": to_classical.low,
         "diff_high": to_classical.high,
+        "p_to_classical": to_classical.p_value,
         "diff_to_prior": to_prior.mean,
         "diff_to_prior_low": to_prior.low,
         "diff_to_prior_high": to_prior.high,
+        "p_to_prior": to_prior.p_value,
         "n_tasks": value.n_tasks,
         "n_episodes": value.n_episodes,
     }

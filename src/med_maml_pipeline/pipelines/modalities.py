@@ -5,9 +5,24 @@ from __future__ import annotations
 from med_maml_pipeline.learners.registry import LANES
 from med_maml_pipeline.modalities import MODALITIES
 
-__all__ = ["LANE_NAMESPACES", "MODALITIES", "lane_namespace", "learning_parameters", "task_tables"]
+__all__ = [
+    "ENSEMBLE",
+    "JUDGED_NAMESPACES",
+    "LANE_NAMESPACES",
+    "MODALITIES",
+    "lane_namespace",
+    "learning_parameters",
+    "task_tables",
+]
 
 LANE_NAMESPACES: tuple[str, ...] = tuple(LANES)
+"""Where learners are meta-trained."""
+
+ENSEMBLE = "ensemble"
+"""Where their predictions are combined."""
+
+JUDGED_NAMESPACES: tuple[str, ...] = (*LANE_NAMESPACES, ENSEMBLE)
+"""Whose predictions the scoreboard judges."""
 
 
 def lane_namespace(modality: str, lane: str) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from med_maml_pipeline.config import Evaluation
 from med_maml_pipeline.metrics.scoreboard import build_scoreboard, validate_scoreboard
-from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES
+from med_maml_pipeline.pipelines.modalities import JUDGED_NAMESPACES
 
 __all__ = ["gather", "merge_scoreboards", "score_modality"]
 
@@ -31,7 +31,7 @@ def score_modality(modality: str) -> Callable[..., pd.DataFrame]:
     ) -> pd.DataFrame:
         """Scores every lane on the same episodes, with intervals and paired differences."""
         predictions, selection, costs = (
-            gather(*(lanes[f"{lane}_{name}"] for lane in LANE_NAMESPACES))
+            gather(*(lanes[f"{lane}_{name}"] for lane in JUDGED_NAMESPACES))
             for name in ("predictions", "selection", "costs")
         )
         scoreboard = build_scoreboard(

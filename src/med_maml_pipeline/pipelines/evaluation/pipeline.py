@@ -5,7 +5,7 @@ from __future__ import annotations
 from kedro.pipeline import Node, Pipeline
 
 from med_maml_pipeline.pipelines.evaluation.nodes import merge_scoreboards, score_modality
-from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES, MODALITIES
+from med_maml_pipeline.pipelines.modalities import JUDGED_NAMESPACES, MODALITIES
 
 __all__ = ["create_pipeline"]
 
@@ -24,7 +24,7 @@ def create_pipeline() -> Pipeline:
 def _node(modality: str) -> Node:
     lanes = {
         f"{lane}_{name}": f"{modality}_{lane}_{name}"
-        for lane in LANE_NAMESPACES
+        for lane in JUDGED_NAMESPACES
         for name in ("predictions", "selection", "costs")
     }
     return Node(

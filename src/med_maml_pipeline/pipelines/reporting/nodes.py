@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from med_maml_pipeline.datasets.multi_source import SourceSet
 from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.pipelines.evaluation.nodes import gather
-from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES, MODALITIES
+from med_maml_pipeline.pipelines.modalities import JUDGED_NAMESPACES, LANE_NAMESPACES, MODALITIES
 from med_maml_pipeline.reports import FIGURES, Evidence, draw_figures, draw_gallery, render_report
 from med_maml_pipeline.reports.stored import evidence_files, evidence_from
 from med_maml_pipeline.runs.code import code_version
@@ -27,10 +27,11 @@ def draw_modality(
     scoreboard: pd.DataFrame, tasks: pd.DataFrame, episodes: pd.DataFrame, seed: int, **lanes: pd.DataFrame
 ) -> tuple[go.Figure, ...]:
     """Draws the figures of one modality, in the order of `FIGURES`."""
-    predictions, selection, costs, history = (
-        gather(*(lanes[f"{lane}_{name}"] for lane in LANE_NAMESPACES))
-        for name in ("predictions", "selection", "costs", "history")
+    predictions, selection, costs = (
+        gather(*(lanes[f"{lane}_{name}"] for lane in JUDGED_NAMESPACES))
+        for name in ("predictions", "selection", "costs")
     )
+    history = gather(*(lanes[f"{lane}_history"] for lane in LANE_NAMESPACES))
     figures = draw_figures(scoreboard, predictions, tasks, episodes, selection, costs, history, seed=seed)
     return tuple(figures[name] for name in FIGURES)
 
@@ -57,7 +58,7 @@ def gather_evidence(modality: str) -> Callable[..., Files]:
             tasks=tasks,
             attrition=pd.concat([attrition, task_attrition], ignore_index=True),
             audit=leakage_audit,
-            selection=gather(*(more[f"{lane}_selection"] for lane in LANE_NAMESPACES)),
+            selection=gather(*(more[f"{lane}_selection"] for lane in JUDGED_NAMESPACES)),
             gallery=more.get("gallery"),
         )
         return evidence_files(evidence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES, MODALITIES
+from med_maml_pipeline.pipelines.modalities import JUDGED_NAMESPACES, LANE_NAMESPACES, MODALITIES
 from med_maml_pipeline.pipelines.reporting.nodes import (
     draw_examples,
     draw_modality,
@@ -29,9 +29,10 @@ def create_pipeline() -> Pipeline:
 def _nodes(modality: str) -> list[Node]:
     lanes = {
         f"{lane}_{name}": f"{modality}_{lane}_{name}"
-        for lane in LANE_NAMESPACES
-        for name in ("predictions", "selection", "costs", "history")
+        for lane in JUDGED_NAMESPACES
+        for name in ("predictions", "selection", "costs")
     }
+    lanes |= {f"{lane}_history": f"{modality}_{lane}_history" for lane in LANE_NAMESPACES}
     tables = {name: f"{modality}_{name}" for name in ("scoreboard", "tasks", "episodes")}
     return [
         Node(
@@ -84,7 +85,7 @@ def _behind_the_scoreboard(modality: str) -> dict[str, str]:
     names = [
         *(f"figure_{name}" for name in FIGURES),
         *("tasks", "attrition", "task_attrition", "leakage_audit"),
-        *(f"{lane}_selection" for lane in LANE_NAMESPACES),
+        *(f"{lane}_selection" for lane in JUDGED_NAMESPACES),
         *(["gallery"] if modality in _GALLERIES else []),
     ]
     return {name: f"{modality}_{name}" for name in names}

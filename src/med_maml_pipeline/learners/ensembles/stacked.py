@@ -1,0 +1,75 @@
+"""A weighted sum of all members, its weights learned over validation tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from med_maml_pipeline.learners.ensembles.protocol import members_of
+from med_maml_pipeline.learners.ensembles.scored_episode import ScoredEpisode
+from med_maml_pipeline.learners.ensembles.size_weights import SizeRange
+from med_maml_pipeline.learners.ensembles.stacking_fit import fit_weights
+from med_maml_pipeline.learners.protocol import Checkpoint
+
+__all__ = ["Stacked"]
+
+
+class Stacked:
+    """Meta-learned stacking (Wolpert 1992; weights not negative: Breiman 1996) on logits or values.
+
+    Every lane's prediction counts with a weight that is a smooth function of support size: the zero-shot
+    prior, adapted lanes, the kernel's residual, the forest. All members were meta-trained on other tasks and
+    other groups than those that teach the weights, so the scores that they are learned from are cross-fitted.
+    A weight may be nothing, so where adaptation does not help the prior is what remains.
+    """
+
+    name = "stacked"
+
+    def fit(self, members: Sequence[str], episodes: Sequence[ScoredEpisode]) -> Checkpoint:
+        """Learns the weights; classes and numbers have their own."""
+        arrays: dict[str, NDArray[np.generic]] = {}
+        facts: dict[str, object] = {"members": list(members)}
+        for kind, own in _by_kind(episodes).items():
+            ends, choice = fit_weights(own)
+            sizes = SizeRange.of(episode.n_support for episode in own)
+            arrays[f"{kind}.weights"] = ends
+            facts[kind] = {
+                "smallest": sizes.smallest,
+                "largest": sizes.largest,
+                "contrast": choice.contrast,
+                "pull": str(choice.pull),
+            }
+        return Checkpoint(self.name, arrays, facts)
+
+    def combine(self, checkpoint: Checkpoint, episode: ScoredEpisode) -> NDArray[np.float64]:
+        """The weighted sum ``[q, c]``."""
+        weights = self._weights(checkpoint, episode)
+        known = ~np.isnan(episode.z).any(axis=(1, 2))
+        return np.asarray(np.einsum("m,mqc->qc", weights[known], episode.z[known]))
+
+    def used(self, checkpoint: Checkpoint, episode: ScoredEpisode) -> tuple[str, ...]:
+        """Members with a weight at this support size."""
+        weights = self._weights(checkpoint, episode)
+        return tuple(n for n, w in zip(members_of(checkpoint.facts), weights, strict=True) if w > 0)
+
+    @staticmethod
+    def _weights(checkpoint: Checkpoint, episode: ScoredEpisode) -> NDArray[np.float64]:
+        kind, n_members = _kind(episode), len(members_of(checkpoint.facts))
+        if f"{kind}.weights" not in checkpoint.arrays:
+            return np.full(n_members, 1.0 / n_members)  # no validation task of this kind taught anything
+        sizes = SizeRange(checkpoint.facts[kind]["smallest"], checkpoint.facts[kind]["largest"])
+        ends = checkpoint.arrays[f"{kind}.weights"].astype(np.float64)
+        return sizes.weights(ends, episode.n_support)
+
+
+def _kind(episode: ScoredEpisode) -> str:
+    return "numbers" if episode.numeric else "classes"
+
+
+def _by_kind(episodes: Sequence[ScoredEpisode]) -> dict[str, list[ScoredEpisode]]:
+    kinds: dict[str, list[ScoredEpisode]] = {}
+    for episode in episodes:
+        kinds.setdefault(_kind(episode), []).append(episode)
+    return kinds
