@@ -13,11 +13,13 @@ import yaml
 from pydantic import TypeAdapter
 
 from med_maml_pipeline.config import Parameters, parse_parameters
+from med_maml_pipeline.learners.anp import AttentiveTraining
 from med_maml_pipeline.learners.maml_settings import MamlTraining
 from med_maml_pipeline.learners.metric_settings import MetricTraining
 from med_maml_pipeline.learners.pretraining import Pretraining
 from med_maml_pipeline.learners.prior import PriorTraining
 from med_maml_pipeline.learners.registry import LEARNERS, get_learner
+from med_maml_pipeline.learners.snail import SnailTraining
 from med_maml_pipeline.sources.spec import SourceSpec
 
 REPO = Path(__file__).resolve().parents[1]
@@ -77,7 +79,10 @@ def test_every_parameter_is_explained():
     assert not [name for name in Parameters.model_fields if f"`{name}`" not in text]
 
 
-@pytest.mark.parametrize("training", [MamlTraining, MetricTraining, Pretraining, PriorTraining])
+@pytest.mark.parametrize(
+    "training",
+    [AttentiveTraining, MamlTraining, MetricTraining, Pretraining, PriorTraining, SnailTraining],
+)
 def test_every_setting_of_meta_training_is_explained(training):
     text = (REPO / "docs" / "parameters.md").read_text(encoding="utf-8")
     assert not [field.name for field in fields(training) if f"`{field.name}`" not in text]

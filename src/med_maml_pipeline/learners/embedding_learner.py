@@ -36,6 +36,7 @@ from med_maml_pipeline.learners.resident_inputs import ResidentInputs
 from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.learners.settings import read_settings
+from med_maml_pipeline.learners.world import World
 from med_maml_pipeline.networks import initial_parameters
 from med_maml_pipeline.tasks.types import FloatArray, MetaSplit, Problem, Support, TargetType
 
@@ -115,6 +116,18 @@ class EmbeddingLearner(ABC, Generic[Options]):
         """
         return network_of(facts, outputs=facts["embedding"] if facts["image"] is None else None)
 
+    def episodes(
+        self,
+        problem: Problem,
+        inputs: ResidentInputs,
+        options: MetricTraining,
+        seed: int,
+        step: int,
+        world: World,
+    ) -> Iterator[TypedBatch]:
+        """Training episodes of one update; a pure function of its arguments, see `own_episodes`."""
+        return own_episodes(problem, inputs, options, seed, step, world)
+
     def supports(self, problem: Problem) -> bool:
         """Defined wherever there are meta-training tasks."""
         return bool(problem.split(MetaSplit.TRAIN))
@@ -130,7 +143,7 @@ class EmbeddingLearner(ABC, Generic[Options]):
         resident = ResidentInputs.of(inputs, options.device)
 
         def losses_at(step: int) -> Iterator[Tensor]:
-            for drawn in own_episodes(problem, resident, options, seed, step, monitor.world):
+            for drawn in self.episodes(problem, resident, options, seed, step, monitor.world):
                 trunk, learned = _divided(parameters)
                 losses = self.losses(learned, _embedded(network, trunk, resident.rows(drawn)), facts)
                 yield losses.sum() / options.meta_batch

@@ -18,6 +18,8 @@ LEARNERS: dict[str, str] = {
     "meta_sgd": "meta_sgd:MetaSgd",
     "maml_pp": "maml_pp:MamlPp",
     "protomaml": "protomaml:ProtoMaml",
+    "reptile": "reptile:Reptile",
+    "imaml": "imaml:ImplicitMaml",
     "protonet": "protonet:ProtoNet",
     "protonet_cosine": "protonet_cosine:ProtoNetCosine",
     "protonet_mahalanobis": "protonet_mahalanobis:ProtoNetMahalanobis",
@@ -39,15 +41,17 @@ LEARNERS: dict[str, str] = {
     "prior": "prior:ZeroShotPrior",
     "prior_residual": "prior_residual:PriorResidual",
     "untrained": "untrained:Untrained",
+    "baseline_pp": "cosine_head:CosineHead",
+    "lda": "discriminant:Discriminant",
     "forest_on_features": "features_forest:ForestOnFeatures",
 }
 """Name to ``module:Class`` within this package. A further learner is a file and a line here."""
 
 LANES: dict[str, tuple[str, ...]] = {
-    "maml": ("maml", "fomaml", "anil", "boil", "meta_sgd", "maml_pp", "protomaml"),
+    "maml": ("maml", "fomaml", "anil", "boil", "meta_sgd", "maml_pp", "protomaml", "reptile", "imaml"),
     "metric": ("protonet", "protonet_cosine", "protonet_mahalanobis", "matching", "relation", "r2d2"),
     "model": ("cnp", "anp", "snail"),
-    "transfer": ("linear_probe", "fine_tune", "forest_on_features"),
+    "transfer": ("linear_probe", "fine_tune", "baseline_pp", "lda", "forest_on_features"),
     "classical": ("logistic", "forest", "boosting", "svm", "knn", "kernel_ridge", "tanimoto_krr"),
     "control": ("prior", "prior_residual", "untrained"),
 }

@@ -22,6 +22,9 @@ SHORT: dict[str, str] = {
     "matching": "match",
     "relation": "relat.",
     "r2d2": "R2-D2",
+    "cnp": "CNP",
+    "anp": "ANP",
+    "snail": "SNAIL",
     "linear_probe": "probe",
     "fine_tune": "tuned",
     "logistic": "logit",
@@ -34,6 +37,8 @@ SHORT: dict[str, str] = {
     "prior": "prior",
     "prior_residual": "pr+GP",
     "untrained": "untr.",
+    "baseline_pp": "B++",
+    "lda": "LDA",
     "forest_on_features": "f.o.f.",
     CHOSEN_OURS: "ours",
 }
