@@ -1,10 +1,15 @@
 """The inner and outer loop: second-order gradients through adaptation, by a reference and by faster paths."""
 
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
-from med_maml_pipeline.bilevel.engine import Path, adapt, path_for, query_losses, query_outputs
-from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, Rates, RatesByStep
+from med_maml_pipeline.bilevel.centring import centre_in_bias
+from med_maml_pipeline.bilevel.engine import Path, adapt, descend, path_for, query_losses, query_outputs
+from med_maml_pipeline.bilevel.given_gradients import each_with, given_gradients
+from med_maml_pipeline.bilevel.implicit import adapt_proximally, implicit_query_losses
+from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, Rates, RatesByStep, rates_at
+from med_maml_pipeline.bilevel.linear_head import adapt_heads, head_query_losses
 from med_maml_pipeline.bilevel.losses import TaskLoss, cross_entropy, huber
 from med_maml_pipeline.bilevel.memory import TaskChunks
+from med_maml_pipeline.bilevel.proximal import Proximal
 from med_maml_pipeline.bilevel.reference import inner_loop
 
 __all__ = [
@@ -13,12 +18,22 @@ __all__ = [
     "Labelled",
     "Parameters",
     "Path",
+    "Proximal",
     "Rates",
     "RatesByStep",
     "TaskChunks",
     "TaskLoss",
     "adapt",
+    "adapt_proximally",
+    "centre_in_bias",
+    "descend",
+    "each_with",
+    "given_gradients",
+    "implicit_query_losses",
+    "rates_at",
+    "adapt_heads",
     "cross_entropy",
+    "head_query_losses",
     "huber",
     "inner_loop",
     "path_for",

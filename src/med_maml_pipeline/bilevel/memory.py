@@ -104,6 +104,8 @@ class TaskChunks:
         loss: TaskLoss,
         rates: RatesByStep,
         loop: InnerLoop,
+        *,
+        path: Path | None = None,
     ) -> tuple[Path, int]:
         """The path to take, and how many tasks at once (at least one).
 
@@ -114,11 +116,12 @@ class TaskChunks:
             loss: Loss per task.
             rates: Learning rates.
             loop: Steps, momentum, clipping, order.
+            path: How the inner loop is computed if it fits; None takes the fastest path that is exact.
         """
         head = tuple((name, tuple(value.shape)) for name, value in parameters.items())
         key = (head, batch.support.x.shape[1:], batch.query.x.shape[1:], batch.support.x.dtype, loss, loop)
         if key not in self._known:
-            path = path_for(network, parameters, rates, loop, batch.support.x)
+            path = path or path_for(network, parameters, rates, loop, batch.support.x)
             size = graph_bytes(network, parameters, batch, loss, rates, loop, path)
             if size > self.budget_mib * _MIB and path in (Path.REFERENCE, Path.VMAPPED):
                 path = Path.CHECKPOINTED

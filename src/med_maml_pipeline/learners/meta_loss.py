@@ -32,8 +32,8 @@ RatesFor = Callable[[MetaLearned, str, int], RatesByStep]
 class MetaLoss:
     """Loss on the queries after the inner loop, as a function of the meta-learned tensors.
 
-    Relatives that measure something else override `losses`; those whose loss changes with the update override
-    `losses_at`.
+    Relatives that measure something else override `losses` and `plan`; those whose loss changes with the
+    update override `losses_at`.
 
     Args:
         learned: Where tasks start and how they descend, as leaves.
@@ -56,7 +56,15 @@ class MetaLoss:
     def parts(self, drawn: TypedBatch) -> Iterator[Tensor]:
         """The batch's part of the loss, of as many tasks at a time as fit the memory budget."""
         batch = self._balanced(self._resident.rows(drawn))
-        path, size = self._chunks.plan(
+        path, size = self.plan(batch, self._chunks)
+        for part in batch.chunks(size):
+            self._taken = len(part)
+            for losses in self.losses(part, path):
+                yield losses.sum() / self.options.meta_batch
+
+    def plan(self, batch: TypedBatch, chunks: TaskChunks) -> tuple[Path, int]:
+        """How to compute the inner loop, and of how many tasks at once."""
+        return chunks.plan(
             self.learned.network,
             self.start(batch.part(slice(1))),
             batch.episodes,
@@ -64,10 +72,6 @@ class MetaLoss:
             self.rates(batch),
             self.options.inner_loop,
         )
-        for part in batch.chunks(size):
-            self._taken = len(part)
-            for losses in self.losses(part, path):
-                yield losses.sum() / self.options.meta_batch
 
     def losses(self, batch: TypedBatch, path: Path) -> Iterable[Tensor]:
         """Losses ``[t]`` of the tasks on their queries, in terms that add up; each is differentiated alone.
