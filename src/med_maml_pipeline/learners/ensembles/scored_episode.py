@@ -27,7 +27,7 @@ class ScoredEpisode:
         support_size: As episodes count it.
         n_support: Support examples in all.
         z: ``[m, q, c]`` on the `common_scale`; NaN throughout for a member that has no score here.
-        y: ``[q]`` class indices, or standardised values; empty where nobody knows them.
+        y: ``[q]`` class indices or standardised values, multilabel ``[q, L]``; empty where nobody knows them.
         scale: Of the support's values (regression).
     """
 
@@ -49,27 +49,41 @@ class ScoredEpisode:
         """The episode with some of the members."""
         return replace(self, z=self.z[list(members)])
 
+    def by_label(self) -> list[ScoredEpisode]:
+        """A binary episode per label, over the queries where it is observed; itself if not multilabel."""
+        if self.target_type is not TargetType.MULTILABEL:
+            return [self]
+        seen = ~np.isnan(self.y)
+        halves = np.stack([-self.z / 2, self.z / 2], axis=-1)
+        return [
+            replace(self, target_type=TargetType.BINARY, z=halves[:, own, label], y=self.y[own, label])
+            for label, own in enumerate(seen.T)
+            if own.any()
+        ]
+
 
 def common_scale(scores: FloatArray, target_type: TargetType, scale: TargetScale) -> Floats:
     """Scores of one learner as an ensemble adds them up.
 
     Args:
-        scores: Logits ``[q, c]``, or values ``[q]``.
+        scores: Logits ``[q, c]``, log-odds of labels ``[q, L]``, or values ``[q]``.
         target_type: Type of the target.
         scale: Of the support's values.
 
     Returns:
-        ``[q, c]``: logits less their mean over classes, or ``[q, 1]``: values in units of the support's
-        deviation, from its mean.
+        ``[q, c]``: logits less their mean over classes, or log-odds as they are; or ``[q, 1]``: values in
+        units of the support's deviation, from its mean.
     """
     if target_type is TargetType.REGRESSION:
         return scale.standardise(scores)[:, None]
     logits = np.asarray(scores, dtype=np.float64)
+    if target_type is TargetType.MULTILABEL:
+        return logits
     return logits - logits.mean(axis=1, keepdims=True)
 
 
 def own_scale(z: Floats, target_type: TargetType, scale: TargetScale) -> FloatArray:
-    """The inverse of `common_scale`: logits ``[q, c]``, or values ``[q]`` in the target's units."""
+    """The inverse of `common_scale`: logits or log-odds ``[q, c]``, values ``[q]`` in the target's unit."""
     if target_type is TargetType.REGRESSION:
         return scale.restore(z[:, 0])
     return z.astype(np.float32)

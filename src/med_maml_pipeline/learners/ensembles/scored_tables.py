@@ -60,6 +60,8 @@ def scored_episodes(
         scale = TargetScale.fit(support_y) if numeric else TargetScale(0.0, 1.0)
         own = [rows[episode.episode_id, name] for name in members]
         y = np.asarray(own[0].y, dtype=np.float64)
+        if task.target_type is TargetType.MULTILABEL:
+            y = y.reshape(-1, task.n_classes)
         z = [
             common_scale(
                 np.asarray(r.scores) if numeric else np.asarray(r.scores).reshape(len(y), -1),

@@ -28,10 +28,10 @@ class Stacked:
     name = "stacked"
 
     def fit(self, members: Sequence[str], episodes: Sequence[ScoredEpisode]) -> Checkpoint:
-        """Learns the weights; classes and numbers have their own."""
+        """Learns the weights; classes and numbers have their own. Labels teach as binary targets do."""
         arrays: dict[str, NDArray[np.generic]] = {}
         facts: dict[str, object] = {"members": list(members)}
-        for kind, own in _by_kind(episodes).items():
+        for kind, own in _by_kind([one for episode in episodes for one in episode.by_label()]).items():
             ends, choice = fit_weights(own)
             sizes = SizeRange.of(episode.n_support for episode in own)
             arrays[f"{kind}.weights"] = ends
