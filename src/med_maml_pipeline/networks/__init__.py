@@ -2,7 +2,7 @@
 
 from med_maml_pipeline.networks.attention import Attention, AttentionBlock, attend
 from med_maml_pipeline.networks.build import BACKBONES, Network, build_network
-from med_maml_pipeline.networks.column_evidence import association, channels_of, column_evidence
+from med_maml_pipeline.networks.column_evidence import association, column_evidence
 from med_maml_pipeline.networks.conv import Conv4
 from med_maml_pipeline.networks.directed_heads import DirectedHeads
 from med_maml_pipeline.networks.heads import Heads
@@ -26,10 +26,9 @@ __all__ = [
     "Network",
     "ResNet12",
     "Snail",
-    "attend",
     "association",
+    "attend",
     "build_network",
-    "channels_of",
     "column_evidence",
     "initial_parameters",
 ]
