@@ -70,7 +70,7 @@ def _held_out_losses(
 def _fits(episodes: Sequence[ScoredEpisode], sizes: SizeRange, choices: Sequence[Choice]) -> Iterator[Floats]:
     loss = StackingLoss(episodes, sizes)
     alone = _alone(episodes, sizes)
-    skill = _skill(episodes, sizes, alone)
+    skill = _skill(loss, alone)
     for choice in choices:
         start = alone * _shares(skill, choice.contrast)
         yield start if np.isinf(choice.pull) else _descend(loss, alone, start, choice.pull)
@@ -90,17 +90,12 @@ def _spread(episodes: Sequence[ScoredEpisode], member: int) -> float:
     return float(np.sqrt(np.mean([np.square(e.z[member]).mean() for e in episodes])))
 
 
-def _skill(episodes: Sequence[ScoredEpisode], sizes: SizeRange, alone: Floats) -> Floats:
+def _skill(loss: StackingLoss, alone: Floats) -> Floats:
     """How much of the loss each member takes away by itself ``[2, m]``, of what the best one does."""
-    gained = np.zeros_like(alone)
-    for episode in episodes:
-        basis = sizes.basis(episode.n_support)
-        nothing = StackingLoss([episode], sizes)(np.zeros_like(alone))[0]
-        for member in range(alone.shape[1]):
-            only = np.zeros_like(alone)
-            only[:, member] = alone[:, member]
-            gained[:, member] += basis * (nothing - StackingLoss([episode], sizes)(only)[0])
-    return gained / np.maximum(gained.max(axis=1, keepdims=True), 1e-12)
+    nothing = loss.at_ends(np.zeros_like(alone))
+    members = np.eye(alone.shape[1])
+    gained = np.stack([nothing - loss.at_ends(alone * member) for member in members], axis=1)
+    return np.asarray(gained / np.maximum(gained.max(axis=1, keepdims=True), 1e-12))
 
 
 def _shares(skill: Floats, contrast: float) -> Floats:

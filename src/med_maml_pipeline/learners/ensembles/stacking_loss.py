@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,19 @@ _WIDTH = 3.0  # of the quadratic part of the loss of numbers, in deviations of t
 
 @dataclass(frozen=True)
 class _Rows:
-    """Queries of episodes with as many classes: ``z [r, m, c]``, ``y [r]``, ``basis [r, 2]``, ``say [r]``."""
+    """The ``r`` queries of all episodes with ``c`` classes.
+
+    Attributes:
+        z: ``[r · c, m]`` scores.
+        y: ``[r]`` class indices or values.
+        say: ``[r, 2]`` weight of each in the loss, divided between the ends of the range of sizes.
+        basis: ``[r, 2]`` shares of the ends in its own size.
+    """
 
     z: Floats
     y: Floats
-    basis: Floats
     say: Floats
+    basis: Floats
 
 
 class StackingLoss:
@@ -43,46 +50,51 @@ class StackingLoss:
     def __init__(self, episodes: Sequence[ScoredEpisode], sizes: SizeRange) -> None:
         self.n_members, self.numeric = len(episodes[0].z), episodes[0].numeric
         tasks = Counter(episode.task_id for episode in episodes)
-        by_width: dict[int, list[tuple[Floats, Floats, Floats, Floats]]] = {}
+        by_width: dict[int, list[_Rows]] = {}
         for episode in episodes:
-            say = self._say(episode) / (tasks[episode.task_id] * len(tasks))
+            say = _say(episode) / (tasks[episode.task_id] * len(tasks))
             basis = np.tile(sizes.basis(episode.n_support), (len(episode.y), 1))
-            part = (episode.z.transpose(1, 0, 2), episode.y, basis, say)
-            by_width.setdefault(episode.z.shape[2], []).append(part)
-        self._rows = [self._stacked(parts) for parts in by_width.values()]
+            flat = episode.z.reshape(self.n_members, -1).T
+            rows = _Rows(flat, episode.y, say[:, None] * basis, basis)
+            by_width.setdefault(episode.z.shape[2], []).append(rows)
+        self._rows = [_joined(parts) for parts in by_width.values()]
 
     def __call__(self, ends: Floats) -> tuple[float, Floats]:
         """Loss and its gradient ``[2, m]`` at weights ``ends`` ``[2, m]``."""
         value, gradient = 0.0, np.zeros_like(ends)
         for rows in self._rows:
-            weights = rows.basis @ ends
-            outputs = np.einsum("rm,rmc->rc", weights, rows.z)
-            losses, slopes = self._each(outputs, rows.y)
-            value += float(rows.say @ losses)
-            by_weight = np.einsum("rc,rmc->rm", slopes * rows.say[:, None], rows.z)
-            gradient += rows.basis.T @ by_weight
+            losses, slopes = self._each(rows, ends)
+            value += float(rows.say.sum(axis=1) @ losses)
+            by_output = slopes[:, :, None] * rows.say[:, None, :]
+            gradient += by_output.reshape(-1, 2).T @ rows.z
         return value, gradient
 
-    def _each(self, outputs: Floats, y: Floats) -> tuple[Floats, Floats]:
+    def at_ends(self, ends: Floats) -> Floats:
+        """The loss ``[2]`` of small and of large supports: every episode belongs a little to both."""
+        return np.sum([rows.say.T @ self._each(rows, ends)[0] for rows in self._rows], axis=0)
+
+    def _each(self, rows: _Rows, ends: Floats) -> tuple[Floats, Floats]:
         """Loss ``[r]`` and its slope ``[r, c]``."""
+        by_end = (rows.z @ ends.T).reshape(len(rows.y), -1, 2)
+        outputs = np.einsum("rce,re->rc", by_end, rows.basis)
         if self.numeric:
-            error = outputs[:, 0] - y
+            error = outputs[:, 0] - rows.y
             clipped = np.clip(error, -_WIDTH, _WIDTH)
             return clipped * (error - clipped / 2), clipped[:, None]
         logs = log_softmax(outputs, axis=1)
         slopes = np.exp(logs)
-        at = (np.arange(len(y)), y.astype(np.int64))
+        at = (np.arange(len(rows.y)), rows.y.astype(np.int64))
         slopes[at] -= 1.0
         return -logs[at], slopes
 
-    @staticmethod
-    def _say(episode: ScoredEpisode) -> Floats:
-        """Weights ``[q]`` of an episode's queries, which add up to 1."""
-        if episode.numeric:
-            return np.full(len(episode.y), 1.0 / len(episode.y))
-        _, codes, counts = np.unique(episode.y, return_inverse=True, return_counts=True)
-        return np.asarray(1.0 / (counts[codes] * len(counts)))
 
-    @staticmethod
-    def _stacked(parts: Sequence[tuple[Floats, Floats, Floats, Floats]]) -> _Rows:
-        return _Rows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+def _say(episode: ScoredEpisode) -> Floats:
+    """Weights ``[q]`` of an episode's queries, which add up to 1."""
+    if episode.numeric:
+        return np.full(len(episode.y), 1.0 / len(episode.y))
+    _, codes, counts = np.unique(episode.y, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / (counts[codes] * len(counts)))
+
+
+def _joined(parts: Sequence[_Rows]) -> _Rows:
+    return _Rows(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(_Rows)))
