@@ -11,6 +11,7 @@ from med_maml_pipeline.config import parse_parameters
 from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.learners.checkpoints import checkpoint_files
 from med_maml_pipeline.learners.described_inputs import describe_inputs, input_files
+from med_maml_pipeline.learners.ensembles.combination import SELECTION_COLUMNS
 from med_maml_pipeline.learners.fitting import Surroundings
 from med_maml_pipeline.learners.registry import roster
 from med_maml_pipeline.learners.training import Effort, Trained, meta_train
@@ -107,7 +108,9 @@ def _history(trained: list[Trained]) -> pd.DataFrame:
 
 
 def _selection(trained: list[Trained]) -> pd.DataFrame:
-    return pd.concat([t.selection for t in trained], ignore_index=True) if trained else pd.DataFrame()
+    if not trained:  # the roster has nobody for this lane
+        return pd.DataFrame(columns=list(SELECTION_COLUMNS))
+    return pd.concat([t.selection for t in trained], ignore_index=True)
 
 
 def _costs(trained: list[Trained]) -> pd.DataFrame:
