@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
+from med_maml_pipeline.bilevel.batch import Labelled
 from med_maml_pipeline.bilevel.inner import Parameters
 
-__all__ = ["centred", "with_centre_in_bias"]
+__all__ = ["centre_in_bias", "centred"]
 
 
 def centred(outputs: Tensor, support_outputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -28,17 +30,14 @@ def centred(outputs: Tensor, support_outputs: Tensor, weight: Tensor, bias: Tens
     return outputs - weight @ support_outputs + bias
 
 
-def with_centre_in_bias(
-    parameters: Mapping[str, Tensor], head_path: str, support_outputs: Tensor, weight: Tensor
-) -> Parameters:
-    """Parameters of the plain network that does what these do on centred features.
+def centre_in_bias(network: nn.Module, parameters: Mapping[str, Tensor], support: Labelled) -> Parameters:
+    """Parameters of the plain network that does what these do on centred features; differentiable.
 
     Args:
-        parameters: After adaptation.
-        head_path: Module path of the head.
-        support_outputs: ``[s, c]`` plain outputs on the support.
-        weight: ``[s]`` weights of its rows.
+        network: The structure.
+        parameters: Of one task.
+        support: Its support set, with a leading task dimension of 1.
     """
-    name = f"{head_path}.bias"
-    bias = parameters[name]
-    return {**parameters, name: centred(bias, support_outputs, weight, bias)}
+    name = f"{network.head_path}.bias"
+    outputs = functional_call(network, dict(parameters), (support.x[0],))
+    return {**parameters, name: centred(parameters[name], outputs, support.weight[0], parameters[name])}

@@ -13,13 +13,13 @@ from torch.func import functional_call
 
 from med_maml_pipeline.bilevel import checkpointed, constant_input, conv4, reference, vmapped
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
-from med_maml_pipeline.bilevel.centring import centred, with_centre_in_bias
+from med_maml_pipeline.bilevel.centring import centre_in_bias, centred
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, RatesByStep
 from med_maml_pipeline.bilevel.losses import TaskLoss
 from med_maml_pipeline.networks.conv import Conv4
 from med_maml_pipeline.networks.mlp import MLP
 
-__all__ = ["Path", "adapt", "path_for", "query_losses", "query_outputs"]
+__all__ = ["Path", "adapt", "descend", "path_for", "query_losses", "query_outputs"]
 
 
 class Path(StrEnum):
@@ -113,7 +113,7 @@ def query_outputs(
     for task, (x, start) in enumerate(zip(batch.query.x, starts, strict=True)):
         adapted = descend(_support_loss(network, batch.support, task, loss, loop), start, rates, loop)
         if loop.centred:
-            adapted = _centre_in_bias(network, adapted, batch.support, task)
+            adapted = centre_in_bias(network, adapted, batch.support[task : task + 1])
         outputs.append(functional_call(network, adapted, (x,)))
     return torch.stack(outputs)
 
@@ -128,9 +128,28 @@ def adapt(
     *,
     path: Path | None = None,
 ) -> Parameters:
-    """Adapts to the support set of one task; the result is detached and shares no memory to write to.
+    """Adapts to the support set of one task, to parameters that are read as they are.
 
-    What centring takes from the features goes into the head's bias, so that the result is read as it is.
+    What centring takes from the features goes into the head's bias. Arguments as for `descend`.
+    """
+    adapted = descend(network, parameters, support, loss, rates, loop, path=path)
+    if not loop.centred:
+        return adapted
+    with torch.no_grad():
+        return centre_in_bias(network, adapted, support)
+
+
+def descend(
+    network: nn.Module,
+    parameters: Mapping[str, Tensor],
+    support: Labelled,
+    loss: TaskLoss,
+    rates: RatesByStep,
+    loop: InnerLoop,
+    *,
+    path: Path | None = None,
+) -> Parameters:
+    """The inner loop of one task; the result is detached and shares no memory to write to.
 
     Args:
         network: The structure.
@@ -142,17 +161,14 @@ def adapt(
         path: How to compute it; None takes the fastest one that is exact.
     """
     path = path or path_for(network, parameters, rates, loop, support.x)
+    if path is Path.CONVOLUTION:
+        return conv4.adapt(cast(Conv4, network), parameters, support, loss, rates, loop)
     leaves = {name: value.detach().clone().requires_grad_() for name, value in parameters.items()}
     plain = replace(loop, first_order=True)
-    if path is Path.CONVOLUTION:
-        adapted = conv4.adapt(cast(Conv4, network), parameters, support, loss, rates, loop)
-    elif path is Path.CONSTANT_INPUT:
+    if path is Path.CONSTANT_INPUT:
         adapted = constant_input.adapt(cast(MLP, network), leaves, support, loss, rates, plain)
     else:
         adapted = reference.inner_loop(_support_loss(network, support, 0, loss, loop), leaves, rates, plain)
-    if loop.centred:
-        with torch.no_grad():
-            adapted = _centre_in_bias(network, adapted, support, 0)
     return {name: value.detach() for name, value in adapted.items()}
 
 
@@ -168,11 +184,6 @@ def _support_loss(
         return loss(outputs, support.y[task], weight)
 
     return of
-
-
-def _centre_in_bias(network: nn.Module, adapted: Parameters, support: Labelled, task: int) -> Parameters:
-    outputs = functional_call(network, adapted, (support.x[task],))
-    return with_centre_in_bias(adapted, str(network.head_path), outputs, support.weight[task])
 
 
 def _own_heads(network: nn.Module, parameters: Mapping[str, Tensor]) -> bool:

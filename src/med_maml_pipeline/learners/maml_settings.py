@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from med_maml_pipeline.bilevel import InnerLoop
+from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.gradient_training import GradientTraining
 
-__all__ = ["MamlAdaptation", "MamlTraining"]
+__all__ = ["FixedRates", "MamlAdaptation", "MamlTraining"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,24 @@ class MamlTraining(GradientTraining):
         """The inner loop of meta-training."""
         clip = self.inner_clip or None
         return InnerLoop(self.inner_steps, self.inner_momentum, clip, centred=self.centre)
+
+
+@dataclass(frozen=True)
+class FixedRates(MamlTraining):
+    """Settings of relatives whose outer gradient says nothing of the inner rates.
+
+    Raises:
+        ConfigurationError: ``learn_inner_lr`` is asked for.
+    """
+
+    learn_inner_lr: bool = False
+
+    def __post_init__(self) -> None:
+        if self.learn_inner_lr:
+            raise ConfigurationError(
+                "'learn_inner_lr' was set for a learner whose rates have no gradient; leave it false and "
+                "choose 'inner_lr'."
+            )
 
 
 @dataclass(frozen=True)
