@@ -6,11 +6,17 @@ checks against their gates.
 
 from __future__ import annotations
 
-from learner_references import classical, controls, metric
+from learner_references import classical, controls, gaussian_process, metric, transfer
 from learner_references.check import Check
 
 __all__ = ["CHECKS", "Check"]
 
-_MODULES: tuple[tuple[Check, ...], ...] = (classical.CHECKS, controls.CHECKS, metric.CHECKS)
+_MODULES: tuple[tuple[Check, ...], ...] = (
+    gaussian_process.CHECKS,
+    classical.CHECKS,
+    controls.CHECKS,
+    metric.CHECKS,
+    transfer.CHECKS,
+)
 
 CHECKS: tuple[Check, ...] = tuple(check for module in _MODULES for check in module)
