@@ -35,10 +35,14 @@ TINY = {
     "protonet": {"steps": 3, "meta_batch": 2, "shots": 2, "query": 6, "filters": 8},
     "linear_probe": {"steps": 3, "batch": 16, "filters": 8},
     "fine_tune": {"steps": 3, "batch": 16, "filters": 8},
+    "baseline_pp": {"steps": 3, "batch": 16, "filters": 8},
+    "lda": {"steps": 3, "batch": 16, "filters": 8},
     "untrained": {"filters": 8},
     "forest_on_features": {"steps": 3, "batch": 16, "filters": 8},
     "logistic": {},
     "forest": {},
+    "svm": {},
+    "kernel_ridge": {},
     "knn": {},
 }
 

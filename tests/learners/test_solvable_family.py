@@ -38,6 +38,7 @@ class Case:
 
 
 FAST = {"hidden": (32, 16), "outer_lr": 0.01}
+PRETRAINED = {"hidden": (32, 16), "learning_rate": 0.01}
 CASES: dict[str, Case] = {
     "maml": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.65, REGRESSION: 0.85}, start={"adapt_steps": 0}),
     "protonet": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.6}),
@@ -46,6 +47,8 @@ CASES: dict[str, Case] = {
     "matching": Case(FAST, {BINARY: 0.94, MULTICLASS: 0.75, REGRESSION: 0.6}),
     "relation": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.6}, start={}),
     "r2d2": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.75, REGRESSION: 0.9}),
+    "baseline_pp": Case(PRETRAINED, {BINARY: 0.93, MULTICLASS: 0.7, REGRESSION: 0.85}),
+    "lda": Case(PRETRAINED, {BINARY: 0.95, MULTICLASS: 0.7, REGRESSION: 0.75}),
 }
 EACH = [
     pytest.param(name, target_type, id=f"{name}-{target_type}")

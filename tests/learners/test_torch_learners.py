@@ -13,7 +13,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.protocol import Checkpoint
-from med_maml_pipeline.learners.registry import get_learner
+from med_maml_pipeline.learners.registry import LANES, get_learner
 from med_maml_pipeline.tasks.types import (
     FeatureKind,
     FeatureTable,
@@ -28,7 +28,10 @@ torch.set_num_threads(1)
 
 WIDTH, ROWS, TEST_TASKS = 20, 60, 8
 BINARY, MULTICLASS, REGRESSION = TargetType.BINARY, TargetType.MULTICLASS, TargetType.REGRESSION
-NETWORKS = ("maml", "protonet", "linear_probe", "fine_tune", "untrained", "forest_on_features")
+NETWORKS = (
+    *("maml", "protonet", "linear_probe", "fine_tune", "baseline_pp", "lda"),
+    *("untrained", "forest_on_features"),
+)
 EVERY = (*NETWORKS, "prior", "prior_residual")
 
 
@@ -305,7 +308,7 @@ def test_values_in_other_units_give_predictions_in_other_units():
     problem = mixed()
     task = next(task for task in problem.split(MetaSplit.TEST) if task.target_type is REGRESSION)
     support, x = _support(problem, task), problem.query(task, np.arange(16, ROWS)).x
-    for name in ("maml", "protonet", "linear_probe", "fine_tune"):  # a forest breaks ties by rounding
+    for name in ("maml", "protonet", "linear_probe", "fine_tune", "lda"):  # a forest breaks ties by rounding
         learner = get_learner(name)
         plain, scaled = (
             learner.adapt(tiny(name), s, learner.adapt_grid[0], 0)(x)
@@ -322,10 +325,10 @@ def test_fine_tuning_from_the_mean_head_with_no_steps_is_a_zero_shot_prediction(
 
 
 def test_learners_on_the_pre_trained_network_can_share_one_checkpoint():
-    names = ("linear_probe", "fine_tune", "forest_on_features")
+    names = LANES["transfer"]
     assert len({get_learner(name).trunk for name in names}) == 1
     assert len({tuple(map(str, get_learner(name).meta_grid)) for name in names}) == 1
-    assert _bytes(tiny(names[0])) == _bytes(tiny(names[1])) == _bytes(tiny(names[2]))
+    assert all(_bytes(tiny(name)) == _bytes(tiny(names[0])) for name in names)
 
 
 def test_the_untrained_network_is_the_start_of_the_pre_trained_one():

@@ -23,16 +23,20 @@ from med_maml_pipeline.tasks.types import FloatArray, IntArray, Problem, Support
 __all__ = ["INPUTS", "embedding", "joined_whitening", "learned_features"]
 
 INPUTS = ("learned", "joined", "whitened")
-"""What a head may see: the network's features; hand-crafted ones beside them; both, whitened together."""
+"""What a head may see: the network's features; hand-crafted ones of pictures beside them; all, whitened."""
 
 
-def learned_features(checkpoint: Checkpoint, support: Support, inputs: str = "learned") -> EncodedSupport:
+def learned_features(
+    checkpoint: Checkpoint, support: Support, inputs: str = "learned", share: float = 1.0
+) -> EncodedSupport:
     """Support and queries as features.
 
     Args:
         checkpoint: Of a pre-trained (or untrained) network.
         support: The support set.
-        inputs: One of `INPUTS`; where there is nothing hand-crafted beside, all are the learned ones.
+        inputs: One of `INPUTS`; pictures without hand-crafted features, and rows of tables that share no
+            columns, have no whitening.
+        share: Of the covariance that whitening takes; see `whitened`.
 
     Raises:
         ConfigurationError: ``inputs`` is none of them.
@@ -40,22 +44,21 @@ def learned_features(checkpoint: Checkpoint, support: Support, inputs: str = "le
     if inputs not in INPUTS:
         raise ConfigurationError(f"unknown inputs '{inputs}'; expected one of: {', '.join(INPUTS)}.")
     seen = encode_for_network(checkpoint, support)
-
+    joins = inputs != "learned" and _has_features_beside(support)
+    beside = encode_support(checkpoint, support) if joins else None
     embed = partial(embedding, checkpoint)
     look_up = embed if support.image is None else remembered(checkpoint, "features", embed)
 
     def learned(x: FloatArray) -> FloatArray:
         return _standardised(checkpoint, look_up(seen.transform(x)))
 
-    if inputs == "learned" or not _has_features_beside(support):
-        return EncodedSupport(learned(support.x), learned)
-    beside = encode_support(checkpoint, support)
+    def features(x: FloatArray) -> FloatArray:
+        shown = learned(x)
+        if beside is not None:
+            shown = np.concatenate([shown, beside.transform(x)], axis=1)
+        return whitened(checkpoint.arrays, shown, share) if inputs == "whitened" else shown
 
-    def joined(x: FloatArray) -> FloatArray:
-        features = np.concatenate([learned(x), beside.transform(x)], axis=1)
-        return whitened(checkpoint.arrays, features) if inputs == "whitened" else features
-
-    return EncodedSupport(joined(support.x), joined)
+    return EncodedSupport(features(support.x), features)
 
 
 def embedding(checkpoint: Checkpoint, x: FloatArray) -> NDArray[np.float64]:
@@ -69,7 +72,10 @@ def embedding(checkpoint: Checkpoint, x: FloatArray) -> NDArray[np.float64]:
 def joined_whitening(
     checkpoint: Checkpoint, problem: Problem, seed: int
 ) -> Mapping[str, NDArray[np.generic]]:
-    """Whitening of the joined features over the meta-training tasks; empty where there are no pictures.
+    """Whitening of the features that ``joined`` gives, over the meta-training tasks.
+
+    Empty for pictures without hand-crafted features, and where tables share no columns: their features
+    differ from support to support.
 
     Args:
         checkpoint: With the network and the statistics of its features.
@@ -77,7 +83,8 @@ def joined_whitening(
         seed: Of the draw of rows.
     """
     tables = problem.tables
-    if any(table.pixels is None or not table.names for table in tables.values()):
+    pictures = checkpoint.facts["image"] is not None
+    if not (all(table.names for table in tables.values()) if pictures else problem.shared_inputs):
         return {}
 
     def features(key: str, rows: IntArray) -> FloatArray:
@@ -88,7 +95,7 @@ def joined_whitening(
         )
         return learned_features(checkpoint, support, "joined").x
 
-    return fit_whitening(problem, features, max_rows=1_500, seed=seed)
+    return fit_whitening(problem, features, max_rows=1_500 if pictures else 4_000, seed=seed)
 
 
 def _standardised(checkpoint: Checkpoint, values: NDArray[np.float64]) -> FloatArray:

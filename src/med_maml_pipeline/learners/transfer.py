@@ -79,8 +79,12 @@ class LinearProbe(Pretrained, LogisticRidge):
     name = "linear_probe"
     lane = "transfer"
     adapt_grid: tuple[Settings, ...] = tuple(
-        {"penalty": penalty} for penalty in (100.0, 10.0, 1000.0, 1.0, 10_000.0)
-    )
+        {"penalty": penalty, "inputs": inputs}
+        for penalty, inputs in (
+            (100.0, "learned"), (10.0, "learned"), (1000.0, "learned"), (1.0, "learned"),
+            (100.0, "whitened"), (10_000.0, "learned"), (10.0, "whitened"), (1000.0, "whitened"),
+        )
+    )  # fmt: skip
     picture_grid: tuple[Settings, ...] = tuple(
         {"penalty": penalty, "inputs": inputs}
         for penalty, inputs in (
