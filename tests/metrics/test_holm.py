@@ -50,7 +50,8 @@ def test_p_value_agrees_with_the_interval():
 def test_p_values_of_true_ties_are_even():
     rng = np.random.default_rng(5)
     found = [
-        bootstrap_mean(rng.normal(size=40), np.arange(40), seed=n, n_bootstrap=400).p_value for n in range(300)
+        bootstrap_mean(rng.normal(size=40), np.arange(40), seed=n, n_bootstrap=400).p_value
+        for n in range(300)
     ]
     assert 0.3 < np.mean(np.array(found) < 0.5) < 0.62
     assert np.mean(np.array(found) < 0.05) < 0.11
