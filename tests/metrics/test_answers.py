@@ -14,7 +14,8 @@ def board(*rows: dict[str, object]) -> pd.DataFrame:
     shared: dict[str, object] = dict.fromkeys(SCOREBOARD_COLUMNS, np.nan)
     shared |= {
         "modality": "ehr", "task_family": "f", "fold": "all", "lane": "ensemble", "learner": "stacked",
-        "n_way": 2, "n_shot": 5, "support_size": 5, "metric": "auroc", "value": 0.8, "n_tasks": 12, "n_episodes": 24,
+        "n_way": 2, "n_shot": 5, "support_size": 5, "metric": "auroc", "value": 0.8, "n_tasks": 12,
+        "n_episodes": 24,
         "episodes_checksum": "x", "protocol": "disjoint", "selected_on": "y", "seed": 0, "n_seeds": 1,
         "diff_to_classical": 0.1, "p_to_classical": 0.02, "diff_to_prior": -0.1, "p_to_prior": 0.02,
     }  # fmt: skip
