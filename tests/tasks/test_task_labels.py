@@ -230,6 +230,19 @@ def test_panels_with_a_label_in_common_stay_together():
     assert split["p0"] == split["p1"] == split["again"]
 
 
+@pytest.mark.parametrize(
+    "near_copies", [{"cluster_pattern": "^(.*)_(?:24h|72h)$"}, {"clusters": [["a_24h", "a_72h"]]}]
+)
+def test_panels_with_near_copies_of_labels_stay_together(near_copies):
+    names = ["a_24h", "b_24h", "c_24h", "d_24h", "a_72h", "e_24h", "f_24h", "g_24h"]
+    found = [{"name": f"p{i}", "labels": names[2 * i : 2 * i + 2]} for i in range(4)]
+    for seed in range(4):
+        data = examples(t=8, labels=names)
+        catalog = build([data], (label_family(panels=found, **near_copies),), seed)
+        split = catalog.tasks.set_index("label")["meta_split"]
+        assert split["p0"] == split["p2"]
+
+
 def test_a_binary_task_of_a_label_follows_the_panel_that_holds_it():
     both = (
         label_family(problem="all", panels=panels(3, 3)),

@@ -107,7 +107,8 @@ class TaskFamilySpec(Strict):
         panels: Of a ``labels`` family; none: all binary targets of each table are one task.
         include / exclude: Glob patterns on target names (or strata, tables, classes, panels).
         cluster_pattern: Regular expression whose first group names the cluster of a task label; labels
-            of one cluster are near-copies and stay in one meta-split.
+            of one cluster are near-copies and stay in one meta-split. In a ``labels`` family it reads the
+            names of the labels, and panels with near-copies stay together.
         clusters: Clusters listed by hand: each entry is a list of labels that stay together.
         problem: Meta-learning problem the tasks belong to (default: ``<source>_<family>``). Sources that
             name the same problem share learners.

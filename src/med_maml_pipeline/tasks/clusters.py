@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from med_maml_pipeline.errors import ConfigurationError
+from med_maml_pipeline.sources.spec import TaskFamilySpec
 from med_maml_pipeline.tasks.candidate import Candidate
 
 __all__ = ["cluster_tasks"]
@@ -16,7 +17,7 @@ def cluster_tasks(candidates: Sequence[Candidate]) -> dict[str, str]:
 
     Tasks are joined when their labels are equal (also across sources), when ``cluster_pattern`` or the
     target column gives them the same cluster, or when ``clusters`` lists their labels together. A multilabel
-    task is joined with the targets it holds, so with every other task of them. Being joined is transitive.
+    task goes with all its labels, so with every other task of them. Being joined is transitive.
 
     Args:
         candidates: All tasks of one problem.
@@ -29,30 +30,35 @@ def cluster_tasks(candidates: Sequence[Candidate]) -> dict[str, str]:
     """
     forest: dict[str, str] = {}
     for candidate in candidates:
-        _join(forest, candidate.label, _own_cluster(candidate))
-        for column in candidate.labels:
-            target = candidate.examples.targets[column]
-            _join(forest, candidate.label, target.name)
-            _join(forest, target.name, target.cluster)
+        for label, cluster in _own_clusters(candidate):
+            _join(forest, candidate.label, label)
+            _join(forest, label, cluster)
         for listed in candidate.spec.clusters:
             for label in listed:
                 _join(forest, listed[0], label)
     return {candidate.task_id: _root(forest, candidate.label) for candidate in candidates}
 
 
-def _own_cluster(candidate: Candidate) -> str:
-    pattern = candidate.spec.cluster_pattern
-    if pattern is not None:
-        try:
-            match = re.search(pattern, candidate.label)
-            if match is not None:
-                return match.group(1) or candidate.label
-        except (re.error, IndexError) as error:
-            raise ConfigurationError(
-                f"task family '{candidate.spec.family}': 'cluster_pattern' must be a regular expression "
-                f"with one group ({error})"
-            ) from error
-    return candidate.target.cluster if candidate.spec.kind == "target" else candidate.label
+def _own_clusters(candidate: Candidate) -> list[tuple[str, str]]:
+    """Label and cluster of a task, or of each label that a multilabel task holds."""
+    targets = [candidate.examples.targets[column] for column in candidate.labels]
+    own = candidate.target.cluster if candidate.spec.kind == "target" else candidate.label
+    pairs = [(target.name, target.cluster) for target in targets] or [(candidate.label, own)]
+    return [(label, _by_pattern(candidate.spec, label) or cluster) for label, cluster in pairs]
+
+
+def _by_pattern(spec: TaskFamilySpec, label: str) -> str | None:
+    """What ``cluster_pattern`` finds in a label: its first group, or the label where that is empty."""
+    if spec.cluster_pattern is None:
+        return None
+    try:
+        match = re.search(spec.cluster_pattern, label)
+        return None if match is None else match.group(1) or label
+    except (re.error, IndexError) as error:
+        raise ConfigurationError(
+            f"task family '{spec.family}': 'cluster_pattern' must be a regular expression "
+            f"with one group ({error})"
+        ) from error
 
 
 def _root(forest: dict[str, str], name: str) -> str:

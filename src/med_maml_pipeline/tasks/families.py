@@ -63,7 +63,7 @@ def _members(source: str, tables: Sequence[Examples], spec: TaskFamilySpec) -> l
         raise ConfigurationError(
             f"{place}: 'include' and 'exclude' leave none of its {len(found)} labels; correct the patterns"
         )
-    known = {candidate.label for candidate in found}
+    known = {label for candidate in found for label in (candidate.label, *candidate.label_names)}
     unknown = {label for cluster in spec.clusters for label in cluster} - known
     if unknown:
         raise ConfigurationError(f"{place}: 'clusters' names labels that do not exist: {sorted(unknown)}")
