@@ -3,7 +3,7 @@
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
 from med_maml_pipeline.bilevel.centring import centre_in_bias
 from med_maml_pipeline.bilevel.engine import Path, adapt, descend, path_for, query_losses, query_outputs
-from med_maml_pipeline.bilevel.given_gradients import each_with, given_gradients
+from med_maml_pipeline.bilevel.given_gradients import given_gradients, of_each_task
 from med_maml_pipeline.bilevel.implicit import adapt_proximally, implicit_query_losses
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, Rates, RatesByStep, rates_at
 from med_maml_pipeline.bilevel.linear_head import adapt_heads, head_query_losses
@@ -27,16 +27,16 @@ __all__ = [
     "adapt_proximally",
     "centre_in_bias",
     "descend",
-    "each_with",
     "given_gradients",
     "implicit_query_losses",
-    "rates_at",
     "adapt_heads",
     "cross_entropy",
     "head_query_losses",
     "huber",
     "inner_loop",
+    "of_each_task",
     "path_for",
     "query_losses",
     "query_outputs",
+    "rates_at",
 ]

@@ -13,7 +13,7 @@ from torch.func import functional_call, grad, grad_and_value, vjp, vmap
 from med_maml_pipeline.bilevel import conv4
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
 from med_maml_pipeline.bilevel.centring import centre_in_bias, centred
-from med_maml_pipeline.bilevel.given_gradients import each_with, given_gradients
+from med_maml_pipeline.bilevel.given_gradients import given_gradients, of_each_task
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, Rates, rate_of
 from med_maml_pipeline.bilevel.losses import TaskLoss
 from med_maml_pipeline.bilevel.proximal import LossAndGradient, Proximal, implicit_gradient, proximal_descent
@@ -47,10 +47,7 @@ def implicit_query_losses(
         rates: By layer or one for all; they get no gradient.
         problem: Steps, strength.
     """
-    if isinstance(network, MLP):
-        parameters, batch = _in_span_of_rows(parameters, batch)
-    else:
-        parameters = each_with(parameters, len(batch))
+    parameters, batch = of_each_task(network, parameters, batch)
     plain = {name: value.detach() for name, value in parameters.items()}
     first = {name: value[0] for name, value in plain.items()}
     if conv4.applies(network, first, InnerLoop(problem.steps), batch.support.x):
@@ -127,27 +124,6 @@ def _of_all(
             for t in range(len(batch))
         ]
     )
-
-
-def _in_span_of_rows(
-    parameters: Mapping[str, Tensor], batch: EpisodeBatch
-) -> tuple[Parameters, EpisodeBatch]:
-    """Inputs and first layer of each task in a basis of its own rows: the same problem, with fewer numbers.
-
-    All gradients of the first layer lie in the span of the task's inputs, and an orthonormal basis changes no
-    length, so descent and solver go the same way in it.
-    """
-    support, query = batch.support, batch.query
-    rows = torch.cat([support.x, query.x], dim=1)
-    each = each_with(parameters, len(batch))
-    if rows.shape[1] >= rows.shape[2]:
-        return each, batch
-    basis, _ = torch.linalg.qr(rows.mT)
-    within = EpisodeBatch(
-        Labelled(support.x @ basis, support.y, support.weight),
-        Labelled(query.x @ basis, query.y, query.weight),
-    )
-    return {**each, "first.weight": parameters["first.weight"] @ basis}, within
 
 
 def _with_gradient(loss: Callable[[Tensor], Tensor]) -> LossAndGradient:

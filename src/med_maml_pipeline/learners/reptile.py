@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from med_maml_pipeline.bilevel import Parameters, Path, centre_in_bias, descend, each_with, given_gradients
+from med_maml_pipeline.bilevel import (
+    EpisodeBatch,
+    Parameters,
+    Path,
+    centre_in_bias,
+    descend,
+    given_gradients,
+    of_each_task,
+)
 from med_maml_pipeline.learners.episode_batches import PICTURE_EPISODES, TypedBatch
 from med_maml_pipeline.learners.maml import Maml
 from med_maml_pipeline.learners.maml_settings import FixedRates, MamlTraining
@@ -54,18 +62,23 @@ class _WayGone(MetaLoss):
 
     def losses(self, batch: TypedBatch, path: Path) -> Iterable[Tensor]:
         """Losses ``[t]`` on the queries before the descent reaches them, with the way gone as gradient."""
-        start = self.start(batch)
-        values, ways = zip(
-            *(self._gone(start, batch.part(slice(t, t + 1)), path) for t in range(len(batch))), strict=True
-        )
-        gradients = {name: torch.stack([way[name] for way in ways]) for name in start}
-        yield given_gradients(torch.stack(values), gradients, each_with(start, len(batch)))
+        network, episodes = self.learned.network, batch.episodes
+        starts, episodes = of_each_task(network, self.start(batch), episodes)
+        gone = [
+            self._gone({name: value[t] for name, value in starts.items()}, batch, episodes[t : t + 1], path)
+            for t in range(len(episodes))
+        ]
+        values, ways = zip(*gone, strict=True)
+        gradients = {name: torch.stack([way[name] for way in ways]) for name in starts}
+        yield given_gradients(torch.stack(values), gradients, starts)
 
-    def _gone(self, start: Parameters, task: TypedBatch, path: Path) -> tuple[Tensor, Parameters]:
-        network, loss, loop = self.learned.network, self.loss(task), self.options.inner_loop
-        support, query = task.episodes.support, task.episodes.query
-        halfway = descend(network, start, support, loss, self.rates(task), loop, path=path)
-        end = descend(network, halfway, query, loss, self.rates(task), loop, path=path)
+    def _gone(
+        self, start: Parameters, batch: TypedBatch, task: EpisodeBatch, path: Path
+    ) -> tuple[Tensor, Parameters]:
+        network, loss, loop = self.learned.network, self.loss(batch), self.options.inner_loop
+        rates, support, query = self.rates(batch), task.support, task.query
+        halfway = descend(network, start, support, loss, rates, loop, path=path)
+        end = descend(network, halfway, query, loss, rates, loop, path=path)
         with torch.no_grad():
             read = centre_in_bias(network, halfway, support) if loop.centred else halfway
             value = loss(functional_call(network, read, (query.x[0],)), query.y[0], query.weight[0])
