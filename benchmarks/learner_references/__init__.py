@@ -6,16 +6,17 @@ checks against their gates.
 
 from __future__ import annotations
 
-from learner_references import classical, controls, gaussian_process, metric, transfer
+from learner_references import classical, controls, gaussian_process, metric, optimisation, transfer
 from learner_references.check import Check
 
 __all__ = ["CHECKS", "Check"]
 
 _MODULES: tuple[tuple[Check, ...], ...] = (
-    gaussian_process.CHECKS,
     classical.CHECKS,
     controls.CHECKS,
+    gaussian_process.CHECKS,
     metric.CHECKS,
+    optimisation.CHECKS,
     transfer.CHECKS,
 )
 

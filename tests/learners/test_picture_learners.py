@@ -30,9 +30,18 @@ torch.set_num_threads(1)
 
 SIDE, PER_CLASS, CLASSES = 16, 30, 9
 IMAGE = (3, SIDE, SIDE)
+_METRIC = {"steps": 3, "meta_batch": 2, "shots": 2, "query": 6, "filters": 8}
 TINY = {
-    "maml": {"steps": 3, "meta_batch": 2, "shots": 2, "query": 6, "filters": 8, "inner_steps": 2},
-    "protonet": {"steps": 3, "meta_batch": 2, "shots": 2, "query": 6, "filters": 8},
+    **dict.fromkeys(
+        ("maml", "fomaml", "anil", "boil", "meta_sgd", "maml_pp"),
+        {"steps": 3, "meta_batch": 2, "shots": 2, "query": 6, "filters": 8, "inner_steps": 2},
+    ),
+    "protonet": _METRIC,
+    "protonet_cosine": _METRIC,
+    "protonet_mahalanobis": _METRIC,
+    "matching": _METRIC,
+    "relation": _METRIC,
+    "r2d2": _METRIC,
     "linear_probe": {"steps": 3, "batch": 16, "filters": 8},
     "fine_tune": {"steps": 3, "batch": 16, "filters": 8},
     "baseline_pp": {"steps": 3, "batch": 16, "filters": 8},

@@ -41,9 +41,26 @@ FAST = {"hidden": (32, 16), "outer_lr": 0.01}
 PRETRAINED = {"hidden": (32, 16), "learning_rate": 0.01}
 CASES: dict[str, Case] = {
     "maml": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.65, REGRESSION: 0.85}, start={"adapt_steps": 0}),
+    "fomaml": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.6, REGRESSION: 0.78}, start={"adapt_steps": 0}),
+    "anil": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.65, REGRESSION: 0.85}, start={"adapt_steps": 0}),
+    "boil": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.62, REGRESSION: 0.8}),
+    "meta_sgd": Case(
+        {"hidden": (24, 12), "outer_lr": 0.02, "meta_batch": 8, "inner_steps": 2},
+        {BINARY: 0.95, MULTICLASS: 0.65, REGRESSION: 0.8},
+        steps=100,
+        start={"adapt_steps": 0},
+    ),
+    "maml_pp": Case(
+        {**FAST, "inner_steps": 3},
+        {BINARY: 0.94, MULTICLASS: 0.72, REGRESSION: 0.88},
+        steps=80,
+        start={"adapt_steps": 0},
+    ),
     "protonet": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.6}),
     "protonet_cosine": Case(FAST, {BINARY: 0.94, MULTICLASS: 0.8, REGRESSION: 0.6}),
-    "protonet_mahalanobis": Case(FAST, {BINARY: 0.88, MULTICLASS: 0.7, REGRESSION: 0.55}),
+    "protonet_mahalanobis": Case(
+        {**FAST, "embedding": 16}, {BINARY: 0.92, MULTICLASS: 0.75, REGRESSION: 0.6}
+    ),
     "matching": Case(FAST, {BINARY: 0.94, MULTICLASS: 0.75, REGRESSION: 0.6}),
     "relation": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.6}, start={}),
     "r2d2": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.75, REGRESSION: 0.9}),

@@ -28,8 +28,11 @@ torch.set_num_threads(1)
 
 WIDTH, ROWS, TEST_TASKS = 20, 60, 8
 BINARY, MULTICLASS, REGRESSION = TargetType.BINARY, TargetType.MULTICLASS, TargetType.REGRESSION
+METRIC = ("protonet_cosine", "protonet_mahalanobis", "matching", "relation", "r2d2")
 NETWORKS = (
-    *("maml", "protonet", "linear_probe", "fine_tune", "baseline_pp", "lda"),
+    *METRIC,
+    *("maml", "fomaml", "anil", "boil", "meta_sgd", "maml_pp"),
+    *("protonet", "linear_probe", "fine_tune", "baseline_pp", "lda"),
     *("untrained", "forest_on_features"),
 )
 EVERY = (*NETWORKS, "prior", "prior_residual")
@@ -293,7 +296,7 @@ def test_maml_does_nothing_with_no_steps_and_something_with_one():
     assert (learner.adapt(tiny("maml"), one, stepped, 0)(x) != scores[0]).any()
 
 
-@pytest.mark.parametrize("name", ["maml", "protonet", "fine_tune"])
+@pytest.mark.parametrize("name", ["maml", "protonet", "fine_tune", *METRIC])
 def test_the_order_of_many_classes_does_not_matter(name):
     problem, learner = mixed(), get_learner(name)
     task = next(task for task in problem.split(MetaSplit.TEST) if task.target_type is MULTICLASS)
@@ -308,7 +311,14 @@ def test_values_in_other_units_give_predictions_in_other_units():
     problem = mixed()
     task = next(task for task in problem.split(MetaSplit.TEST) if task.target_type is REGRESSION)
     support, x = _support(problem, task), problem.query(task, np.arange(16, ROWS)).x
-    for name in ("maml", "protonet", "linear_probe", "fine_tune", "lda"):  # a forest breaks ties by rounding
+    for name in (
+        "maml",
+        "protonet",
+        "linear_probe",
+        "fine_tune",
+        "lda",
+        *METRIC,
+    ):  # a forest breaks ties by rounding
         learner = get_learner(name)
         plain, scaled = (
             learner.adapt(tiny(name), s, learner.adapt_grid[0], 0)(x)

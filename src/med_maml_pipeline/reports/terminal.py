@@ -16,6 +16,11 @@ __all__ = ["terminal_scoreboard"]
 
 SHORT: dict[str, str] = {
     "maml": "MAML",
+    "fomaml": "FOMAML",
+    "anil": "ANIL",
+    "boil": "BOIL",
+    "meta_sgd": "M-SGD",
+    "maml_pp": "MAML++",
     "protonet": "Proto",
     "protonet_cosine": "P.cos",
     "protonet_mahalanobis": "P.Mah",

@@ -33,6 +33,11 @@ UNDEFINED = "undefined"
 
 LEARNER_LABELS: dict[str, str] = {
     "maml": "MAML",
+    "fomaml": "First-order MAML",
+    "anil": "ANIL",
+    "boil": "BOIL",
+    "meta_sgd": "Meta-SGD",
+    "maml_pp": "MAML++",
     "protonet": "ProtoNet",
     "protonet_cosine": "ProtoNet, cosine",
     "protonet_mahalanobis": "ProtoNet, Mahalanobis",
@@ -87,14 +92,16 @@ METRIC_LABELS: dict[str, str] = {
 
 DEFINITIONS: dict[str, str] = {
     "auroc": "Probability that a random positive is ranked above a random negative; with more than two "
-    "classes each against the rest, averaged. Chance is .5. Undefined when the query set has one class.",
+    "classes each against the rest, averaged; with several labels the mean over labels. Chance is .5. "
+    "Undefined when the query set has one class.",
     "auprc": "Average precision. Chance is the share of positives, so it is not comparable between tasks.",
     "delta_auprc": "AUPRC minus the share of positives in the query set. Chance is 0.",
     "accuracy": "Share of queries whose most probable class is right. Blind guessing from a support that "
     "shows each class equally often reaches one over the number of classes.",
     "balanced_accuracy": "Mean over classes of the share found. Chance is one over the number of classes, "
     "however common each is.",
-    "macro_f1": "Mean over classes of the harmonic mean of precision and recall.",
+    "macro_f1": "Mean over classes of the harmonic mean of precision and recall; with several labels the mean "
+    "over labels of that of the positive class.",
     "brier": "Mean squared error of the predicted probabilities. Lower is better.",
     "ece": "Mean gap between stated probability and observed frequency, over 15 bins of equal width. "
     "Lower is better.",
@@ -109,9 +116,12 @@ TERMS: dict[str, str] = {
     "No group (patient, molecule) is in both.",
     "Way, shot": "5 per class, 5-way: an episode shows five classes, with five labelled examples of each. "
     "Which classes of the task it shows is drawn anew for each episode; test classes were never trained on.",
+    "Several labels": "A task may ask several yes-or-no questions of each example (a panel of side effects). "
+    "Each label is learned and scored by itself where it is observed, and metrics are means over labels; "
+    "5 per class then means at least five examples of yes and of no for each label.",
     "Primary metric": "What a verdict is spoken on. Accuracy where all episodes of a family have the same "
-    "number of classes, more than two; AUROC for two classes and where their number varies; Spearman ρ for "
-    "numbers.",
+    "number of classes, more than two; AUROC for two classes, for several labels and where the number of "
+    "classes varies; Spearman ρ for numbers.",
     "Lane": "A family of learners: optimisation (MAML), metric (prototypes), model, transfer (pre-train, "
     "then tune), classical, control, ensemble.",
     "Best of ours": "The learner of the lanes optimisation, metric, model and transfer with the best value "
