@@ -24,8 +24,8 @@ def primary_metric(*, regression: bool, ways: Collection[int | None], balanced: 
       it (Vinyals et al. 2016). A balanced support says nothing about how common the classes are, so guessing
       from it reaches 1 / N on average, however unequal the query is. Where supports follow the prevalence,
       always naming the commonest class would beat 1 / N: then balanced accuracy.
-    - Two classes, or numbers of classes that differ: AUROC, whose chance is .5 for any number of classes, so
-      that a mean over unlike tasks has a meaning.
+    - Two classes, several labels, or numbers of classes that differ: AUROC, whose chance is .5 for any number
+      of classes, so that a mean over unlike tasks has a meaning.
 
     Args:
         regression: Numeric targets, else classes.

@@ -100,8 +100,8 @@ DEFINITIONS: dict[str, str] = {
     "shows each class equally often reaches one over the number of classes.",
     "balanced_accuracy": "Mean over classes of the share found. Chance is one over the number of classes, "
     "however common each is.",
-    "macro_f1": "Mean over classes of the harmonic mean of precision and recall; with several labels the mean "
-    "over labels of that of the positive class.",
+    "macro_f1": "Mean over classes of the harmonic mean of precision and recall; with several labels the "
+    "mean over labels of that of the positive class.",
     "brier": "Mean squared error of the predicted probabilities. Lower is better.",
     "ece": "Mean gap between stated probability and observed frequency, over 15 bins of equal width. "
     "Lower is better.",
