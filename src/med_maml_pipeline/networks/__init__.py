@@ -4,7 +4,7 @@ from med_maml_pipeline.networks.attention import Attention, AttentionBlock, atte
 from med_maml_pipeline.networks.build import BACKBONES, Network, build_network
 from med_maml_pipeline.networks.column_evidence import association, column_evidence
 from med_maml_pipeline.networks.conv import Conv4
-from med_maml_pipeline.networks.directed_heads import DirectedHeads
+from med_maml_pipeline.networks.directed_heads import DirectedHeads, orthonormal_rows
 from med_maml_pipeline.networks.heads import Heads
 from med_maml_pipeline.networks.in_context import IDENTITY, InContext
 from med_maml_pipeline.networks.initialise import initial_parameters
@@ -15,6 +15,7 @@ from med_maml_pipeline.networks.snail import Snail
 
 __all__ = [
     "BACKBONES",
+    "IDENTITY",
     "MLP",
     "Attention",
     "AttentionBlock",
@@ -23,6 +24,7 @@ __all__ = [
     "Conv4",
     "DirectedHeads",
     "Heads",
+    "InContext",
     "Network",
     "ResNet12",
     "Snail",
@@ -31,4 +33,5 @@ __all__ = [
     "build_network",
     "column_evidence",
     "initial_parameters",
+    "orthonormal_rows",
 ]
