@@ -19,6 +19,7 @@ from med_maml_pipeline.learners.metric_settings import MetricTraining
 from med_maml_pipeline.learners.pretraining import Pretraining
 from med_maml_pipeline.learners.prior import PriorTraining
 from med_maml_pipeline.learners.registry import LEARNERS, get_learner
+from med_maml_pipeline.learners.relation import RelationTraining
 from med_maml_pipeline.learners.snail import SnailTraining
 from med_maml_pipeline.sources.spec import SourceSpec
 
@@ -81,7 +82,15 @@ def test_every_parameter_is_explained():
 
 @pytest.mark.parametrize(
     "training",
-    [AttentiveTraining, MamlTraining, MetricTraining, Pretraining, PriorTraining, SnailTraining],
+    [
+        AttentiveTraining,
+        MamlTraining,
+        MetricTraining,
+        Pretraining,
+        PriorTraining,
+        RelationTraining,
+        SnailTraining,
+    ],
 )
 def test_every_setting_of_meta_training_is_explained(training):
     text = (REPO / "docs" / "parameters.md").read_text(encoding="utf-8")

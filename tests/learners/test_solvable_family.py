@@ -79,7 +79,8 @@ def test_improves_from_chance_and_converges(name, target_type):
     """Better than its own first update, than the support alone, and than the bar that is set for it."""
     case, learner, problem = CASES[name], get_learner(name), solvable(target_type)
     first, last = (
-        learner.meta_fit(problem, {**case.settings, "steps": steps}, 0, Monitor()) for steps in (1, case.steps)
+        learner.meta_fit(problem, {**case.settings, "steps": steps}, 0, Monitor())
+        for steps in (1, case.steps)
     )
     if case.start is not None:
         assert abs(quality(learner, first, problem, case.start) - CHANCE[target_type]) < 0.12
