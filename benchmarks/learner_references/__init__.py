@@ -6,7 +6,7 @@ checks against their gates.
 
 from __future__ import annotations
 
-from learner_references import classical, controls, gaussian_process, metric, optimisation, transfer
+from learner_references import classical, controls, gaussian_process, metric, model, optimisation, transfer
 from learner_references.check import Check
 
 __all__ = ["CHECKS", "Check"]
@@ -16,6 +16,7 @@ _MODULES: tuple[tuple[Check, ...], ...] = (
     controls.CHECKS,
     gaussian_process.CHECKS,
     metric.CHECKS,
+    model.CHECKS,
     optimisation.CHECKS,
     transfer.CHECKS,
 )

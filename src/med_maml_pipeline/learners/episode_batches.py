@@ -81,7 +81,7 @@ def balance(rows: Labelled, n_classes: int) -> Labelled:
     """The rows with weights that give every class present in a task the same say; padding keeps zero."""
     weight = torch.zeros_like(rows.weight)
     for label in range(n_classes):
-        members = (rows.weight > 0) & (rows.y == label)
+        members = ((rows.weight > 0) & (rows.y == label)).to(weight)
         weight += members / members.sum(1, keepdim=True).clamp(min=1)
     return replace(rows, weight=weight / weight.sum(1, keepdim=True).clamp(min=1))
 

@@ -16,7 +16,9 @@ class ConditionalProcess(nn.Module):
     """Conditional neural process (Garnelo et al. 2018): encode each pair, average, decode.
 
     A pair of input and target becomes ``r_i = h(x_i, y_i)``, a support their weighted mean ``r``, and a query
-    the output ``g(x, r)``. Built on the meta device like `MLP`.
+    the output ``g(x, r)``. The decoder and its last layer also see the product of query and ``r``: so scores
+    may be linear in the query with weights made from the support, as in Requeima et al. (2019), which is
+    learned from far fewer tasks than a perceptron's way of comparing. Built on the meta device like `MLP`.
 
     Args:
         inputs: Width of the embedded rows.
@@ -27,14 +29,15 @@ class ConditionalProcess(nn.Module):
         head_path: Module path of the last layer.
     """
 
-    head_path = "decoder.tail.head"
+    head_path = "head"
 
     def __init__(self, inputs: int, kinds: int, width: int) -> None:
         super().__init__()
         with torch.device("meta"):
             self.entry = nn.Sequential(nn.Linear(inputs, width), nn.LayerNorm(width))
+            self.head = nn.Linear(2 * width, 1)
         self.encoder = MLP(width + 2 * kinds, (width, width), width)
-        self.decoder = MLP(3 * width, (width, width), 1)
+        self.decoder = MLP(3 * width, (width, width), None)
 
     def forward(self, seen: Tensor, values: Tensor, kind: Tensor, weight: Tensor, asked: Tensor) -> Tensor:
         """Outputs ``[b, q]`` of the queries; those of one support do not see each other.
@@ -49,7 +52,9 @@ class ConditionalProcess(nn.Module):
         seen, asked = self.entry(seen), self.entry(asked)
         pairs = self.encoder(torch.cat([seen, target_code(values, kind)], dim=-1))
         read = self.read(seen, pairs, weight, asked)
-        output: Tensor = self.decoder(torch.cat([asked, read, asked * read], dim=-1))
+        both = asked * read
+        hidden = self.decoder(torch.cat([asked, read, both], dim=-1))
+        output: Tensor = self.head(torch.cat([hidden, both], dim=-1))
         return output.squeeze(-1)
 
     def read(self, seen: Tensor, pairs: Tensor, weight: Tensor, asked: Tensor) -> Tensor:
