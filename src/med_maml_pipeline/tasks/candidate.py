@@ -87,8 +87,9 @@ class Candidate:
 
     def y(self, rows: IntArray) -> FloatArray:
         """Targets ``[n]`` of rows, as the source has them; multilabel ``[n, L]``, NaN where unobserved."""
-        y = self.examples.y[rows]
-        return y[:, list(self.labels)] if self.labels else y[:, self.column]
+        if self.labels:
+            return self.examples.y[np.ix_(rows, np.array(self.labels))]
+        return self.examples.y[rows, self.column]
 
     def rows(self) -> IntArray:
         """``[n]`` ascending row numbers that carry a label of this task."""
