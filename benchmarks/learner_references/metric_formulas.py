@@ -78,8 +78,8 @@ def _matching(held: Held, x: Matrix, y: Matrix, asked: Matrix, kind: TargetType)
 def _relation(held: Held, x: Matrix, y: Matrix, asked: Matrix, kind: TargetType) -> Matrix:
     """The module on every pair, side by side."""
     points = x if kind is REGRESSION else _prototypes(held, x, y, kind)
-    first = np.hstack([held["of_class"], held["of_query"]])
-    pairs = np.array([[np.concatenate([point, query]) for point in points] for query in asked])
+    first = np.hstack([held[f"of_{part}"] for part in ("class", "query", "product")])
+    pairs = np.array([[np.concatenate([point, query, point * query]) for point in points] for query in asked])
     hidden = pairs @ first.T + held["bias"]
     scores = (hidden / (1 + np.exp(-hidden))) @ held["score"][0]
     return softmax(scores, axis=1) @ y[:, None] if kind is REGRESSION else scores

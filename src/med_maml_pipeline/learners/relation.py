@@ -35,10 +35,11 @@ class RelationTraining(MetricTraining):
 class Relation(MetricLearner[MetricAdaptation]):
     """Score pairs of class and query by a learned module (Sung et al. 2018).
 
-    The module is a perceptron on the class's mean embedding beside the query's (the paper adds embeddings up;
-    a mean does not grow with the support). Its output is a logit under cross-entropy, where the paper fits a
-    sigmoid to 0 and 1 by least squares; it starts at zero, so all classes score alike. For numbers the module
-    pairs the query with each example, and the mean of the support's values is weighted by the softmax.
+    The module is a perceptron on the class's mean embedding, the query's and their product: the paper has no
+    product, which spares the module learning one, and adds embeddings up, where a mean does not grow with the
+    support. Its output is a logit under cross-entropy, where the paper fits a sigmoid to 0 and 1 by least
+    squares; it starts at zero, so all classes score alike. For numbers the module pairs the query with each
+    example, and the mean of the support's values is weighted by the softmax.
     """
 
     name = "relation"
@@ -48,14 +49,15 @@ class Relation(MetricLearner[MetricAdaptation]):
     picture_grid: tuple[Settings, ...] = ({"views": 8}, {"views": 1})
 
     def beside(self, width: int, facts: Mapping[str, Any], seed: int) -> dict[str, Tensor]:
-        """The relation module; its hidden layer is divided into what it does to class and to query."""
+        """The relation module; its hidden layer is divided by what it reads: class, query, product."""
         hidden = int(facts["relation"])
         generator = torch.Generator().manual_seed(seed + 1)  # the embedding draws from the seed itself
-        drawn = torch.randn(2, hidden, width, generator=generator, dtype=torch.float64)
+        drawn = torch.randn(3, hidden, width, generator=generator, dtype=torch.float64)
         first = (drawn / math.sqrt(width)).float()
         return {
             "metric.of_class": first[0].clone(),
             "metric.of_query": first[1].clone(),
+            "metric.of_product": first[2].clone(),
             "metric.bias": torch.zeros(hidden),
             "metric.score": torch.zeros(1, hidden),
         }
@@ -78,9 +80,11 @@ class Relation(MetricLearner[MetricAdaptation]):
 def _relation(learned: Mapping[str, Tensor], points: Tensor, asked: Tensor) -> Tensor:
     """Scores ``[t, q, n]`` of queries ``[t, q, d]`` with points ``[t, n, d]``.
 
-    A linear layer on two embeddings side by side is the sum of two linear layers: pairs are never copied.
+    A linear layer on embeddings side by side is a sum of linear layers, so these are not copied per pair.
     """
     of_points = F.linear(points, learned["metric.of_class"], learned["metric.bias"])
     of_asked = F.linear(asked, learned["metric.of_query"])
-    hidden = F.silu(of_asked.unsqueeze(2) + of_points.unsqueeze(1))
+    products = asked.unsqueeze(2) * points.unsqueeze(1)
+    of_products = F.linear(products, learned["metric.of_product"])
+    hidden = F.silu(of_asked.unsqueeze(2) + of_points.unsqueeze(1) + of_products)
     return F.linear(hidden, learned["metric.score"]).squeeze(-1)
