@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from med_maml_pipeline.config import Parameters, parse_parameters
 from med_maml_pipeline.learners.anp import AttentiveTraining
+from med_maml_pipeline.learners.maml_pp import MamlPpTraining
 from med_maml_pipeline.learners.maml_settings import MamlTraining
 from med_maml_pipeline.learners.metric_settings import MetricTraining
 from med_maml_pipeline.learners.pretraining import Pretraining
@@ -84,6 +85,7 @@ def test_every_parameter_is_explained():
     "training",
     [
         AttentiveTraining,
+        MamlPpTraining,
         MamlTraining,
         MetricTraining,
         Pretraining,
