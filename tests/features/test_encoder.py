@@ -5,12 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import ndtri
+from sklearn.preprocessing import QuantileTransformer
 
-from med_maml_pipeline.features.encoder import Encoder
+from med_maml_pipeline.errors import ConfigurationError
+from med_maml_pipeline.features.encoder import Encoder, Scaling
 from med_maml_pipeline.tasks.types import FeatureKind
 
 NUMERIC, INDICATOR, COUNT = FeatureKind.NUMERIC, FeatureKind.INDICATOR, FeatureKind.COUNT
 NAN = float("nan")
+SCALINGS: tuple[Scaling, ...] = ("robust", "quantile")
 CELLS = st.one_of(st.just(NAN), st.floats(-1e4, 1e4, width=32))
 
 
@@ -63,17 +67,53 @@ def test_a_column_that_is_nearly_always_the_same_falls_back_to_its_deviation() -
     np.testing.assert_allclose(encoded[:5, 0], 2.0 / x.std(), rtol=1e-5)
 
 
-def test_state_round_trip_gives_the_same_encoder() -> None:
+@pytest.mark.parametrize("n", [12, 400])
+def test_quantile_scaling_is_the_normal_quantile_of_scikit_learns_ranks(n: int) -> None:
+    """Skewed columns, one with ties, one with gaps; queries beyond what was seen."""
+    rng = np.random.default_rng(0)
+    x, query = (np.exp(rng.normal(0, scale, size=(n, 3))).astype(np.float32) for scale in (1.0, 2.0))
+    x[:, 1], query[:, 1] = np.round(x[:, 1]), np.round(query[:, 1])
+    x[:2, 1] = -1, 1000  # scikit-learn gives ties at either end the first or last rank, not the middle one
+    x[::5, 2], query[0, 2] = NAN, NAN
+    observed = (~np.isnan(x)).sum(axis=0)
+    ranks = QuantileTransformer(n_quantiles=min(n, 101), subsample=None).fit(x).transform(query)
+    expected = ndtri((ranks * (observed - 1) + 0.5) / observed)
+    encoded = Encoder.fit(x, [NUMERIC] * 3, "quantile").transform(query)
+    np.testing.assert_allclose(encoded[:, :3], np.nan_to_num(expected), atol=2e-5)
+    np.testing.assert_array_equal(encoded[:, 3], np.isnan(query[:, 2]))
+
+
+def test_quantile_scaling_leaves_indicators_and_counts_as_they_were() -> None:
+    x = _matrix([0, 0, 5], [1, 7, 90], [1, 2, 6])
+    plain, ranked = (
+        Encoder.fit(x, [INDICATOR, COUNT, NUMERIC], s).transform(x) for s in ("robust", "quantile")
+    )
+    np.testing.assert_array_equal(ranked[:, :2], plain[:, :2])
+    np.testing.assert_allclose(ranked[:, 2], ndtri([1 / 6, 5 / 6, 1 / 2]), rtol=1e-6, atol=1e-7)
+
+
+def test_an_unknown_scaling_is_named() -> None:
+    with pytest.raises(
+        ConfigurationError, match="unknown scaling 'ranks'; expected one of: robust, quantile"
+    ):
+        Encoder.fit(_matrix([1], [2]), [NUMERIC], "ranks")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_state_round_trip_gives_the_same_encoder(scaling: Scaling) -> None:
     x = _matrix([1, NAN, 0], [2, 5, 1], [4, 6, 3])
-    encoder = Encoder.fit(x, [NUMERIC, NUMERIC, COUNT])
+    encoder = Encoder.fit(x, [NUMERIC, NUMERIC, COUNT], scaling)
     np.testing.assert_array_equal(Encoder.from_state(encoder.state()).transform(x), encoder.transform(x))
 
 
+@pytest.mark.parametrize("scaling", SCALINGS)
 @settings(max_examples=60, deadline=None)
-@given(arrays(np.float32, (7, 3), elements=CELLS), arrays(np.float32, (4, 3), elements=CELLS))
-def test_transform_is_finite_bounded_and_row_by_row(fitted: np.ndarray, query: np.ndarray) -> None:
+@given(fitted=arrays(np.float32, (7, 3), elements=CELLS), query=arrays(np.float32, (4, 3), elements=CELLS))
+def test_transform_is_finite_bounded_and_row_by_row(
+    scaling: Scaling, fitted: np.ndarray, query: np.ndarray
+) -> None:
     kinds = [NUMERIC, NUMERIC, NUMERIC]
-    encoder = Encoder.fit(fitted, kinds)
+    encoder = Encoder.fit(fitted, kinds, scaling)
     together = encoder.transform(query)
     assert together.shape == (4, encoder.width)
     assert np.isfinite(together).all()

@@ -11,7 +11,8 @@ import pytest
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.features.encoder import Encoder
 from med_maml_pipeline.learners.inputs import encode_support, fit_inputs
-from med_maml_pipeline.learners.protocol import Checkpoint
+from med_maml_pipeline.learners.monitor import Monitor
+from med_maml_pipeline.learners.protocol import Checkpoint, grids
 from med_maml_pipeline.learners.registry import LANES, LEARNERS, get_learner
 from med_maml_pipeline.tasks.types import (
     FeatureKind,
@@ -95,6 +96,53 @@ def test_no_training_task_leaves_the_encoder_to_the_support() -> None:
     one = table(9, 0)
     problem = Problem("p", 0, {"s/one": one}, (task("s/one", np.arange(9), MetaSplit.TEST),), (), True)
     assert fit_inputs(problem) == {}
+
+
+def _scores(name: str, scaling: str, *, shared: bool, exponential: bool) -> np.ndarray:
+    """Scores of support rows, whose ranks no interpolation enters."""
+    one, at = table(60, 0), np.arange(40)
+    changed = FeatureTable(np.exp(one.x) if exponential else one.x, one.names, one.kinds)
+    y = (at % 2).astype(np.float32)
+    made = Task("t", "s/one", "f", "s", TargetType.BINARY, 2, MetaSplit.TRAIN, at, y, at, shared_meaning=True)
+    problem = Problem("p", 0, {"s/one": changed}, (made,), (), shared)
+    learner, tiny = get_learner(name), {} if name == "logistic" else {"steps": 3, "hidden": (8,)}
+    checkpoint = learner.meta_fit(problem, {**tiny, "scaling": scaling}, 0, Monitor())
+    support = problem.support(made, np.arange(30))
+    return learner.adapt(checkpoint, support, learner.adapt_grid[0], 0)(support.x)
+
+
+@pytest.mark.parametrize(
+    ("name", "shared"),
+    [(name, shared) for name in ("logistic", "linear_probe", "protonet", "maml") for shared in (True, False)]
+    + [("prior_residual", True)],
+)
+def test_quantile_scaling_makes_a_learner_blind_to_monotone_changes(name: str, shared: bool) -> None:
+    """In meta-training and at adaptation, by the checkpoint's encoder or by each support's own."""
+    moved = {}
+    for scaling in ("robust", "quantile"):
+        plain, other = (_scores(name, scaling, shared=shared, exponential=e) for e in (False, True))
+        moved[scaling] = float(np.abs(plain - other).max())
+    # Where each support fits its own encoder, training queries lie between its ranks.
+    assert moved["quantile"] <= (1e-5 if shared else 0.05 * moved["robust"])
+    assert moved["robust"] > 1e-3
+
+
+def test_learners_are_offered_quantile_scaling_where_there_are_numbers_to_scale() -> None:
+    one = table(9, 0)
+    counts = FeatureTable(one.x, one.names, (FeatureKind.COUNT,) * 3)
+    seen = np.zeros((9, 3, 16, 16), dtype=np.uint8)
+    pictures = FeatureTable(one.x, one.names, one.kinds, seen)
+
+    def offered(features: FeatureTable) -> set[str]:
+        problem = Problem("p", 0, {"s/one": features}, (task("s/one", np.arange(9)),), (), True)
+        grids_of = {name: grids(get_learner(name), problem)[0] for name in LEARNERS}
+        return {name for name, meta in grids_of.items() if meta[-1].get("scaling") == "quantile"}
+
+    trees_and_counts = {"forest", "boosting", "tanimoto_krr"}
+    assert offered(one) == set(LEARNERS) - trees_and_counts
+    assert offered(counts) == set()
+    assert {"logistic", "knn"} <= offered(pictures)
+    assert not offered(pictures) & {"maml", "linear_probe", "untrained", *trees_and_counts}
 
 
 def test_unknown_learner_is_named_with_the_known_ones() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from med_maml_pipeline.features.encoder import Encoder
+from med_maml_pipeline.features.encoder import Encoder, Scaling
 from med_maml_pipeline.tasks.types import FeatureKind, FloatArray, IntArray, TargetType
 
 __all__ = ["SupportRanked"]
@@ -52,6 +52,7 @@ class SupportRanked:
         n_classes: int,
         kinds: Sequence[FeatureKind],
         width: int = 32,
+        scaling: Scaling = "robust",
     ) -> SupportRanked:
         """Learns encoding, order and signs from a support set.
 
@@ -62,8 +63,9 @@ class SupportRanked:
             n_classes: Number of classes (0 for regression).
             kinds: ``f`` feature kinds.
             width: Number of inputs to give.
+            scaling: Of the encoder.
         """
-        encoder = Encoder.fit(x_support, kinds)
+        encoder = Encoder.fit(x_support, kinds, scaling)
         z = encoder.transform(x_support).astype(np.float64)
         centre, spread = z.mean(axis=0), z.std(axis=0)
         slope = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-6)

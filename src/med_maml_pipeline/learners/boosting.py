@@ -29,6 +29,7 @@ class GradientBoosting(ClassicalLearner):
     """
 
     name = "boosting"
+    scales_inputs = False
     adapt_grid = tuple(
         {"trees": trees, "depth": depth, "learning_rate": rate, "max_features": share, "subsample": part}
         for trees, depth, rate, share, part in (

@@ -41,11 +41,12 @@ class ClassicalLearner(ABC):
 
     def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Fits the encoder of the inputs; see `fit_inputs`."""
-        arrays = fit_inputs(problem, seed=seed)
+        scaling = settings.get("scaling", "robust")
+        arrays = fit_inputs(problem, seed=seed, scaling=scaling)
         monitor.progress(1, 1, {})
         if any(tried.get("whiten") for tried in grids(self, problem)[1]):
             arrays |= _whitening(problem, arrays, seed)
-        return Checkpoint(learner=self.name, arrays=arrays)
+        return Checkpoint(learner=self.name, arrays=arrays, facts={"scaling": scaling})
 
     def adapt(self, checkpoint: Checkpoint, support: Support, settings: Settings, seed: int) -> Predictor:
         """Fits the method on the support. Settings that are not given take the grid's first."""

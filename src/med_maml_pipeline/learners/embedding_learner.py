@@ -135,7 +135,7 @@ class EmbeddingLearner(ABC, Generic[Options]):
     def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Learns the embedding, and what stands beside it, on the meta-training tasks."""
         options = read_settings(self.training, settings, self.name)
-        inputs = NetworkInputs.fit(problem, seed)
+        inputs = NetworkInputs.fit(problem, seed, options.scaling)
         facts = {**inputs.facts, **asdict(options)}
         network = self.network(facts, inputs.arrays)
         beside = self.beside(_embedding_width(facts), facts, seed)

@@ -24,6 +24,7 @@ class RandomForest(ClassicalLearner):
     """
 
     name = "forest"
+    scales_inputs = False
     adapt_grid = (
         {"trees": 100, "min_samples_leaf": 1, "max_features": "sqrt"},
         {"trees": 100, "min_samples_leaf": 1, "max_features": 0.1},

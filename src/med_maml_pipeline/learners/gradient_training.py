@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from med_maml_pipeline.features.encoder import Scaling
+
 __all__ = ["GradientTraining"]
 
 
@@ -19,6 +21,7 @@ class GradientTraining:
         patience: Looks without a better one after which training stops; 0 goes to the end.
         device: ``cpu``, ``cuda`` or ``auto`` (a GPU where there is one).
         precision: ``float32``, ``tf32`` or ``bfloat16`` (see `optimise`); the last two are for GPUs.
+        scaling: Of numeric inputs: ``robust`` or ``quantile`` (see `Encoder`).
     """
 
     steps: int
@@ -28,3 +31,4 @@ class GradientTraining:
     patience: int = 5
     device: str = "cpu"
     precision: str = "float32"
+    scaling: Scaling = "robust"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from med_maml_pipeline.errors import ConfigurationError
-from med_maml_pipeline.features.encoder import Encoder
+from med_maml_pipeline.features.encoder import Encoder, Scaling
 from med_maml_pipeline.learners.protocol import Checkpoint
 from med_maml_pipeline.tasks.types import FloatArray, IntArray, MetaSplit, Problem, Support
 
@@ -42,7 +42,9 @@ class EncodedSupport(NamedTuple):
     transform: Callable[[FloatArray], FloatArray]
 
 
-def fit_inputs(problem: Problem, *, max_rows: int = 20_000, seed: int = 0) -> dict[str, NDArray[np.generic]]:
+def fit_inputs(
+    problem: Problem, *, max_rows: int = 20_000, seed: int = 0, scaling: Scaling = "robust"
+) -> dict[str, NDArray[np.generic]]:
     """Fits the encoder of the features on the rows of the meta-training tasks, for the checkpoint.
 
     Pixels are left out: their scale is known (see `scaled_pixels`).
@@ -51,6 +53,7 @@ def fit_inputs(problem: Problem, *, max_rows: int = 20_000, seed: int = 0) -> di
         problem: Only its meta-training tasks are read, and none of their labels.
         max_rows: More rows than this are drawn down, without replacement.
         seed: Of that draw.
+        scaling: Of the encoder.
 
     Returns:
         Arrays named ``encoder.…``. Empty where inputs are not shared (each support then fits its own), where
@@ -76,7 +79,7 @@ def fit_inputs(problem: Problem, *, max_rows: int = 20_000, seed: int = 0) -> di
         inside = drawn[(drawn >= start) & (drawn < start + len(rows))] - start
         blocks.append(problem.tables[key].x[rows[inside]])
         start += len(rows)
-    encoder = Encoder.fit(np.concatenate(blocks), problem.tables[places[0][0]].kinds)
+    encoder = Encoder.fit(np.concatenate(blocks), problem.tables[places[0][0]].kinds, scaling)
     return {PREFIX + name: array for name, array in encoder.state().items()}
 
 
@@ -86,7 +89,7 @@ def encode_support(checkpoint: Checkpoint, support: Support, *, width: int | Non
     A picture is left aside where there are features beside it, and read as scaled pixels where there are not.
 
     Args:
-        checkpoint: May hold the arrays of `fit_inputs`.
+        checkpoint: May hold the arrays of `fit_inputs`; else its fact ``scaling`` says how to fit an encoder.
         support: The support set.
         width: Where the checkpoint holds no encoder: the fixed width that a network needs, given by columns
             ranked on the support. None fits a plain encoder on the support, of whatever width.
@@ -124,11 +127,14 @@ def _fitted(checkpoint: Checkpoint, support: Support, at: int, width: int | None
     if PREFIX + "kept" in checkpoint.arrays:
         return fitted_encoder(checkpoint.arrays)
     x, kinds = support.x[:, at:], support.kinds[at:]
+    scaling = checkpoint.facts.get("scaling", "robust")
     if width is None:
-        return Encoder.fit(x, kinds)
+        return Encoder.fit(x, kinds, scaling)
     from med_maml_pipeline.features.projection import SupportRanked
 
-    return SupportRanked.fit(x, support.y, support.target_type, support.n_classes, kinds, width=width)
+    return SupportRanked.fit(
+        x, support.y, support.target_type, support.n_classes, kinds, width=width, scaling=scaling
+    )
 
 
 def training_rows(problem: Problem) -> Iterator[tuple[str, IntArray]]:

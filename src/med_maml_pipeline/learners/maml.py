@@ -87,7 +87,7 @@ class Maml:
     def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Meta-trains start and rates on the meta-training tasks."""
         options = read_settings(self.training, settings, self.name)
-        inputs = NetworkInputs.fit(problem, seed)
+        inputs = NetworkInputs.fit(problem, seed, options.scaling)
         facts = {**inputs.facts, **asdict(options)}
         network = network_of(facts, outputs=1)
         heads = self.heads(network)

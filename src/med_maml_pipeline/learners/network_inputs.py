@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from med_maml_pipeline.features.encoder import Scaling
 from med_maml_pipeline.learners.inputs import (
     EncodedSupport,
     encode_pictures,
@@ -57,6 +58,7 @@ class NetworkInputs:
         matrices: Per table, the encoded rows ``[m, width]`` (pixels as they are stored, uint8); empty where
             inputs are not shared.
         places: Per table, ``[n]`` row numbers of the table to rows of its matrix.
+        scaling: How encoders are fitted.
     """
 
     problem: Problem
@@ -65,14 +67,15 @@ class NetworkInputs:
     image: ImageShape | None
     matrices: dict[str, FloatArray | PixelArray]
     places: dict[str, IntArray]
+    scaling: Scaling = "robust"
 
     @classmethod
-    def fit(cls, problem: Problem, seed: int) -> NetworkInputs:
+    def fit(cls, problem: Problem, seed: int, scaling: Scaling = "robust") -> NetworkInputs:
         """Fits the encoder on meta-training rows and encodes them; nothing else of the problem is read."""
-        arrays = fit_inputs(problem, seed=seed)
+        arrays = fit_inputs(problem, seed=seed, scaling=scaling)
         image = next(iter(problem.tables.values())).image
         if image is None and not arrays:
-            return cls(problem, {}, RANKED_WIDTH, None, {}, {})
+            return cls(problem, {}, RANKED_WIDTH, None, {}, {}, scaling)
         matrices: dict[str, FloatArray | PixelArray] = {}
         places: dict[str, IntArray] = {}
         for key, rows in training_rows(problem):
@@ -81,12 +84,12 @@ class NetworkInputs:
             places[key] = place
             matrices[key] = _encoded(problem, key, rows, arrays)
         width = next(iter(matrices.values())).shape[1] if image is None else math.prod(image)
-        return cls(problem, arrays, width, image, matrices, places)
+        return cls(problem, arrays, width, image, matrices, places, scaling)
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """What the checkpoint must say of the inputs."""
-        return {"width": self.width, "image": self.image}
+        return {"width": self.width, "image": self.image, "scaling": self.scaling}
 
     @property
     def shared(self) -> bool:
@@ -106,7 +109,8 @@ class NetworkInputs:
         """Encoded support ``[s, width]`` and query ``[q, width]`` of a meta-training task."""
         if self.shared:
             return self.rows(task, support), self.rows(task, query)
-        encoded = encode_support(Checkpoint("inputs"), self.problem.support(task, support), width=self.width)
+        own = Checkpoint("inputs", facts=self.facts)
+        encoded = encode_support(own, self.problem.support(task, support), width=self.width)
         return encoded.x, encoded.transform(self.problem.query(task, query).x)
 
     def mean_square_norm(self) -> float:

@@ -80,7 +80,7 @@ def pretrain(problem: Problem, options: Pretraining, seed: int, monitor: Monitor
         A checkpoint with the trunk (``network.…``), the statistics of its features (``features.…``) and,
         where all tasks are binary and share their meaning, the mean of the heads (``head.…``).
     """
-    inputs = NetworkInputs.fit(problem, seed)
+    inputs = NetworkInputs.fit(problem, seed, options.scaling)
     facts = {**inputs.facts, **asdict(options)}
     rows = PooledRows.of(problem, inputs)
     columns = _Columns.of(rows.tasks)
@@ -105,7 +105,7 @@ def pretrain(problem: Problem, options: Pretraining, seed: int, monitor: Monitor
 
 def untrained_network(problem: Problem, options: Pretraining, seed: int, learner: str) -> Checkpoint:
     """The network as drawn, with encoder and statistics of features: what training must beat."""
-    inputs = NetworkInputs.fit(problem, seed)
+    inputs = NetworkInputs.fit(problem, seed, options.scaling)
     facts = {**inputs.facts, **asdict(options)}
     rows = PooledRows.of(problem, inputs)
     parameters = initial_parameters(network_of(facts, outputs=None), seed)

@@ -80,7 +80,7 @@ class ZeroShotPrior:
     def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Trains the network on the pooled labels of the meta-training tasks."""
         options = read_settings(PriorTraining, settings, self.name)
-        inputs = NetworkInputs.fit(problem, seed)
+        inputs = NetworkInputs.fit(problem, seed, options.scaling)
         rows = PooledRows.of(problem, inputs)
         numeric = rows.tasks[0].target_type is TargetType.REGRESSION
         facts = {**inputs.facts, **asdict(options)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from med_maml_pipeline.tasks.types import FloatArray, Problem, Support
+from med_maml_pipeline.tasks.types import FeatureKind, FloatArray, Problem, Support
 
 if TYPE_CHECKING:
     from med_maml_pipeline.learners.monitor import Monitor
@@ -60,7 +60,8 @@ class Learner(Protocol):
 
     Learners that meta-train alike name the same ``trunk``, an optional attribute: one meta-training then
     serves them all. Optional too are ``picture_meta_grid`` and ``picture_grid``, which take the place of the
-    two grids where examples are pictures (see `grids`).
+    two grids where examples are pictures, and ``scales_inputs``, False where the scale of numeric inputs is
+    no matter (see `grids`).
     """
 
     name: str
@@ -84,10 +85,19 @@ class Learner(Protocol):
 
 
 def grids(learner: Learner, problem: Problem) -> tuple[tuple[Settings, ...], tuple[Settings, ...]]:
-    """Settings to try at meta-training and at adaptation on this problem."""
-    if all(table.pixels is None for table in problem.tables.values()):
-        return learner.meta_grid, learner.adapt_grid
-    return (
-        getattr(learner, "picture_meta_grid", learner.meta_grid),
-        getattr(learner, "picture_grid", learner.adapt_grid),
-    )
+    """Settings to try at meta-training and at adaptation on this problem.
+
+    Where there are numeric columns, every learner to which their scale matters may last try quantile scaling:
+    one rule, so that no lane has better inputs than another. Networks that see pictures are left out.
+    """
+    tables = problem.tables.values()
+    pictures = any(table.pixels is not None for table in tables)
+    meta, adapt = learner.meta_grid, learner.adapt_grid
+    if pictures:
+        meta = getattr(learner, "picture_meta_grid", meta)
+        adapt = getattr(learner, "picture_grid", adapt)
+    numeric = any(FeatureKind.NUMERIC in table.kinds for table in tables)
+    sees_pixels = pictures and hasattr(learner, "picture_meta_grid")
+    if numeric and not sees_pixels and getattr(learner, "scales_inputs", True):
+        meta = (*meta, {**meta[0], "scaling": "quantile"})
+    return meta, adapt

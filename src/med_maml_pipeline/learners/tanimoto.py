@@ -49,6 +49,7 @@ class TanimotoKernelRidge:
 
     name = "tanimoto_krr"
     lane = "classical"
+    scales_inputs = False
     meta_grid: tuple[Settings, ...] = ({},)
     adapt_grid: tuple[Settings, ...] = ({"ridge": 0.3}, {"ridge": 0.1}, {"ridge": 1.0}, {"ridge": 3.0})
 

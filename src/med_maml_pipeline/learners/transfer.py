@@ -57,6 +57,7 @@ class Pretrained:
 
     name: str
     trunk = "pretrained"
+    scales_inputs = True
     meta_grid = PRETRAINING_GRID
     picture_meta_grid = PICTURE_PRETRAINING_GRID
 
