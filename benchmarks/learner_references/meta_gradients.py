@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from med_maml_pipeline.bilevel import EpisodeBatch, Labelled
 from med_maml_pipeline.learners.episode_batches import TypedBatch
@@ -19,7 +20,7 @@ from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import MLP, initial_parameters
 from med_maml_pipeline.tasks.types import TargetType
 
-__all__ = ["LAYERS", "MetaGradientCase", "meta_gradient_case"]
+__all__ = ["LAYERS", "MetaGradientCase", "meta_gradient_case", "plain_loss", "rate_at"]
 
 LAYERS = ("first", "tail.body.1", "tail.head")
 WIDTH, HIDDEN, TASKS, N_SUPPORT, N_QUERY = 6, (5, 4), 3, 7, 9
@@ -139,3 +140,14 @@ def _rows(n: int, kind: TargetType, generator: torch.Generator) -> Labelled:
     else:
         y = torch.randint(N_CLASSES[kind], (TASKS, n), generator=generator)
     return Labelled(x, y, torch.full((TASKS, n), 1.0 / n, dtype=torch.float64))
+
+
+def plain_loss(outputs: Tensor, y: Tensor) -> Tensor:
+    """Loss of one task by PyTorch: Huber for numbers, cross-entropy for classes."""
+    return F.huber_loss(outputs[:, 0], y) if y.is_floating_point() else F.cross_entropy(outputs, y)
+
+
+def rate_at(logs: Mapping[str, Tensor], path: str, step: int) -> Tensor:
+    """Inner rate of a layer at a step, from what `MetaGradientCase.rates` gives."""
+    log = logs[f"log_rates.{path}"]
+    return (log[step] if log.dim() else log).exp()

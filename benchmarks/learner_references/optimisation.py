@@ -12,7 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from learner_references.check import Check, relative_error
-from learner_references.meta_gradients import LAYERS, MetaGradientCase, meta_gradient_case
+from learner_references.meta_gradients import (
+    LAYERS,
+    MetaGradientCase,
+    meta_gradient_case,
+    plain_loss,
+    rate_at,
+)
 from med_maml_pipeline.tasks.types import TargetType
 
 __all__ = ["CHECKS"]
@@ -22,11 +28,8 @@ EVERY = (BINARY, MULTICLASS, REGRESSION)
 EARLY = {"multi_step_share": 1.0, "first_order_share": 0.0}
 EVEN, HALF_WAY = (1 / 3, 1 / 3, 1 / 3), (1 / 6, 1 / 6, 2 / 3)
 
+Kinds = Sequence[TargetType]
 Reference = Callable[[MetaGradientCase], Tensor]
-
-
-def _loss(outputs: Tensor, y: Tensor) -> Tensor:
-    return F.huber_loss(outputs[:, 0], y) if y.is_floating_point() else F.cross_entropy(outputs, y)
 
 
 def _module(case: MetaGradientCase) -> tuple[nn.Sequential, dict[str, nn.Linear]]:
@@ -47,11 +50,6 @@ def _leaves(case: MetaGradientCase, layers: Mapping[str, nn.Linear]) -> dict[str
     return {case.leaf_name(name): value for name, value in named.items()}
 
 
-def _rate(logs: Mapping[str, Tensor], path: str, step: int) -> Tensor:
-    log = logs[f"log_rates.{path}"]
-    return (log[step] if log.dim() else log).exp()
-
-
 def _by_higher(
     case: MetaGradientCase, *, adapted: Sequence[str] = LAYERS, weights: Sequence[float] = (0.0, 0.0, 1.0)
 ) -> Tensor:
@@ -62,9 +60,9 @@ def _by_higher(
         optimiser = torch.optim.SGD([{"params": layers[path].parameters()} for path in adapted], lr=1.0)
         with higher.innerloop_ctx(module, optimiser, copy_initial_weights=False) as (network, descent):
             for step, weight in enumerate(weights):
-                rates = [_rate(logs, path, step) for path in adapted]
-                descent.step(_loss(network(x), y), override={"lr": rates})
-                total = total + weight * _loss(network(query), asked)
+                rates = [rate_at(logs, path, step) for path in adapted]
+                descent.step(plain_loss(network(x), y), override={"lr": rates})
+                total = total + weight * plain_loss(network(query), asked)
     leaves = {**_leaves(case, layers), **logs}
     found = torch.autograd.grad(total / case.options.meta_batch, tuple(leaves.values()), allow_unused=True)
     return case.flat(dict(zip(leaves, found, strict=True)))
@@ -73,14 +71,14 @@ def _by_higher(
 def _by_torchopt(case: MetaGradientCase) -> Tensor:
     """TorchOpt has one rate for all layers and learns none, so the gradient of the start alone."""
     total: dict[str, Tensor] = {}
-    rate = _rate(case.rates(), LAYERS[0], 0).item()
+    rate = rate_at(case.rates(), LAYERS[0], 0).item()
     for x, y, query, asked in case.tasks():
         module, layers = _module(case)
         start, descent = _leaves(case, layers), torchopt.MetaSGD(module, lr=rate)
         for _ in range(case.options.inner_steps):
-            descent.step(_loss(module(x), y))
+            descent.step(plain_loss(module(x), y))
         found = torch.autograd.grad(
-            _loss(module(query), asked) / case.options.meta_batch, tuple(start.values())
+            plain_loss(module(query), asked) / case.options.meta_batch, tuple(start.values())
         )
         _add(total, dict(zip(start, found, strict=True)))
     return case.flat(total)
@@ -93,14 +91,14 @@ def _by_torch_sgd(case: MetaGradientCase) -> Tensor:
         (module, layers), logs = _module(case), case.rates()
         moves: list[tuple[Tensor, list[Tensor]]] = []  # rate and gradients, by step and layer
         for step in range(case.options.inner_steps):
-            rates = {path: _rate(logs, path, step) for path in LAYERS}
+            rates = {path: rate_at(logs, path, step) for path in LAYERS}
             module.zero_grad()
-            _loss(module(x), y).backward()
+            plain_loss(module(x), y).backward()
             moves.extend((rates[path], _gradients(layers[path])) for path in LAYERS)
             groups = [{"params": layers[path].parameters(), "lr": rates[path].item()} for path in LAYERS]
             torch.optim.SGD(groups).step()
         module.zero_grad()
-        (_loss(module(query), asked) / case.options.meta_batch).backward()
+        (plain_loss(module(query), asked) / case.options.meta_batch).backward()
         found = {name: value.grad for name, value in _leaves(case, layers).items()}
         along = torch.zeros((), dtype=torch.float64)
         for (rate, gone), path in zip(moves, LAYERS * case.options.inner_steps, strict=True):
@@ -127,16 +125,16 @@ def _meta_sgd(case: MetaGradientCase) -> Tensor:
 
     def alpha(name: str) -> Tensor:
         offset = name.replace("tail.head", f"heads.{kind}")
-        return _rate(rates, name.rpartition(".")[0], 0) * (1 + rates[f"log_rates.offset.{offset}"])
+        return rate_at(rates, name.rpartition(".")[0], 0) * (1 + rates[f"log_rates.offset.{offset}"])
 
     for x, y, query, asked in case.tasks():
         theta = dict(start)
         for _ in range(case.options.inner_steps):
             gradient = torch.autograd.grad(
-                _loss(_perceptron(theta, x), y), tuple(theta.values()), create_graph=True
+                plain_loss(_perceptron(theta, x), y), tuple(theta.values()), create_graph=True
             )
             theta = {name: theta[name] - alpha(name) * g for name, g in zip(theta, gradient, strict=True)}
-        total = total + _loss(_perceptron(theta, query), asked)
+        total = total + plain_loss(_perceptron(theta, query), asked)
     leaves = {**{case.leaf_name(name): value for name, value in start.items()}, **rates}
     found = torch.autograd.grad(total / case.options.meta_batch, tuple(leaves.values()), allow_unused=True)
     return case.flat(dict(zip(leaves, found, strict=True)))
@@ -148,17 +146,10 @@ def _perceptron(theta: Mapping[str, Tensor], x: Tensor) -> Tensor:
     return z @ theta["tail.head.weight"].T + theta["tail.head.bias"]
 
 
-def _against(
-    reference: Reference, name: str, kinds: Sequence[TargetType], update: int, **settings: object
-) -> float:
+def _against(reference: Reference, name: str, kinds: Kinds, update: int, **settings: object) -> float:
     """Largest error over kinds of targets."""
     cases = [meta_gradient_case(name, kind, **settings) for kind in kinds]
     return max(relative_error(case.gradient(update), reference(case)) for case in cases)
-
-
-def _against_differences(name: str, kinds: Sequence[TargetType], **settings: object) -> float:
-    cases = [meta_gradient_case(name, kind, **settings) for kind in kinds]
-    return max(relative_error(*case.differences()) for case in cases)
 
 
 def _against_torchopt() -> float:
@@ -173,15 +164,23 @@ def _against_torchopt() -> float:
 
 
 def _check(
-    name: str, reference: str, how: Reference, kinds: Sequence[TargetType] = EVERY,
-    update: int = 0, when: str = "", **settings: object
-) -> Check:  # fmt: skip
-    error = partial(_against, how, name, kinds, update, **settings)
+    name: str,
+    reference: str,
+    how: Reference,
+    kinds: Kinds = EVERY,
+    when: str = "",
+    update: int = 0,
+    **more: object,
+) -> Check:
+    error = partial(_against, how, name, kinds, update, **more)
     return Check(name, f"meta-gradient{when}, start and rates", reference, 1e-10, error)
 
 
 def _differences(name: str, *kinds: TargetType, **settings: object) -> Check:
-    error = partial(_against_differences, name, kinds, **settings)
+    def error() -> float:
+        cases = [meta_gradient_case(name, kind, **settings) for kind in kinds]
+        return max(relative_error(*case.differences()) for case in cases)
+
     return Check(name, "meta-gradient, start and rates", "finite differences", 1e-8, error)
 
 
