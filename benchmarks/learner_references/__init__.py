@@ -6,7 +6,17 @@ checks against their gates.
 
 from __future__ import annotations
 
-from learner_references import classical, controls, gaussian_process, metric, model, optimisation, transfer
+from learner_references import (
+    classical,
+    controls,
+    gaussian_process,
+    in_context,
+    metric,
+    model,
+    optimisation,
+    optimisation_implicit,
+    transfer,
+)
 from learner_references.check import Check
 
 __all__ = ["CHECKS", "Check"]
@@ -15,9 +25,11 @@ _MODULES: tuple[tuple[Check, ...], ...] = (
     classical.CHECKS,
     controls.CHECKS,
     gaussian_process.CHECKS,
+    in_context.CHECKS,
     metric.CHECKS,
     model.CHECKS,
     optimisation.CHECKS,
+    optimisation_implicit.CHECKS,
     transfer.CHECKS,
 )
 

@@ -56,6 +56,16 @@ CASES: dict[str, Case] = {
         steps=80,
         start={"adapt_steps": 0},
     ),
+    "protomaml": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.8, REGRESSION: 0.85}, steps=100),
+    "reptile": Case(
+        {**FAST, "meta_batch": 8}, {BINARY: 0.95, MULTICLASS: 0.55, REGRESSION: 0.8}, start={"adapt_steps": 0}
+    ),
+    "imaml": Case(
+        {**FAST, "meta_batch": 8, "inner_steps": 5},
+        {BINARY: 0.94, MULTICLASS: 0.65, REGRESSION: 0.75},
+        steps=100,
+        start={"adapt_steps": 0},
+    ),
     "protonet": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.6}),
     "protonet_cosine": Case(FAST, {BINARY: 0.94, MULTICLASS: 0.8, REGRESSION: 0.6}),
     "protonet_mahalanobis": Case(
@@ -64,6 +74,11 @@ CASES: dict[str, Case] = {
     "matching": Case(FAST, {BINARY: 0.94, MULTICLASS: 0.75, REGRESSION: 0.6}),
     "relation": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.6}, start={}),
     "r2d2": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.75, REGRESSION: 0.9}),
+    "in_context": Case(
+        {"hidden": (16, 32), "outer_lr": 0.01, "synthetic_share": 0.0},
+        {BINARY: 0.92, MULTICLASS: 0.78, REGRESSION: 0.5},
+        steps=80,
+    ),
     "baseline_pp": Case(PRETRAINED, {BINARY: 0.93, MULTICLASS: 0.7, REGRESSION: 0.85}),
     "lda": Case(PRETRAINED, {BINARY: 0.95, MULTICLASS: 0.7, REGRESSION: 0.75}),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,71 +11,34 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from med_maml_pipeline.bilevel import EpisodeBatch, Labelled
+from med_maml_pipeline.bilevel import Labelled
 from med_maml_pipeline.learners.column_choice import NamedColumns, read_columns, usual_association
 from med_maml_pipeline.learners.episode_batches import TypedBatch, labelled, loss_of
 from med_maml_pipeline.learners.gradient_adaptation import scored
-from med_maml_pipeline.learners.gradient_training import GradientTraining
+from med_maml_pipeline.learners.in_context_episodes import (
+    InContextTraining,
+    as_trained,
+    made_up_episodes,
+    problem_episodes,
+)
 from med_maml_pipeline.learners.inputs import encode_support
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.network_arrays import to_arrays, to_leaves, to_tensors
-from med_maml_pipeline.learners.network_inputs import RANKED_WIDTH, NetworkInputs
+from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.one_against_rest import KINDS, kind_of, one_value_supports, task_outputs
 from med_maml_pipeline.learners.outer_loop import optimise
-from med_maml_pipeline.learners.own_episodes import own_episodes
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.resident_inputs import ResidentInputs
 from med_maml_pipeline.learners.schedule import Schedule
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.learners.settings import read_settings
-from med_maml_pipeline.learners.synthetic_tasks import synthetic_tasks
 from med_maml_pipeline.networks import IDENTITY, InContext, initial_parameters
-from med_maml_pipeline.tasks.types import FloatArray, MetaSplit, Problem, Support, TargetType
+from med_maml_pipeline.tasks.types import FloatArray, Problem, Support, TargetType
 
-__all__ = ["InContextAdaptation", "InContextLearner", "InContextTraining"]
+__all__ = ["InContextAdaptation", "InContextLearner", "query_loss"]
 
-_STREAM = 0x517E  # keeps the draw of support sizes apart from other uses of the same seed
 _IDENTITY, _USUAL = "columns.identity", "columns.usual"
 _QUERIES = 256  # read at a time, to bound the memory
-
-
-@dataclass(frozen=True)
-class InContextTraining(GradientTraining):
-    """Settings of meta-training, beside those of `GradientTraining`.
-
-    Attributes:
-        meta_batch: Tasks per update.
-        synthetic_share: Share of them that is made up; 1 where the problem has no meta-training tasks.
-        shots: Most support examples per class (in all for regression) of a task of the problem; each update
-            draws a number up to this one.
-        query: Query examples per task.
-        ways: Most classes of an episode of the problem; a task with more shows some of them at a time.
-        hidden: Widths of the tokens of cells and of rows.
-        blocks: Blocks of attention over rows.
-        heads: Attention heads.
-        columns: Most columns that a task is read through.
-        outer_lr: Rate of AdamW.
-        input_dropout: Share of the input columns hidden from a task of the problem.
-    """
-
-    steps: int = 250
-    meta_batch: int = 8
-    synthetic_share: float = 0.5
-    shots: int = 16
-    query: int = 32
-    ways: int = 4
-    hidden: tuple[int, ...] = (32, 64)
-    blocks: int = 2
-    heads: int = 4
-    columns: int = 32
-    outer_lr: float = 3e-3
-    weight_decay: float = 0.01
-    input_dropout: float = 0.2
-
-    @property
-    def augment(self) -> bool:
-        """Pictures are read as their hand-crafted features, which are not augmented."""
-        return False
 
 
 @dataclass(frozen=True)
@@ -116,7 +79,7 @@ class InContextLearner:
     def meta_fit(self, problem: Problem, settings: Settings, seed: int, monitor: Monitor) -> Checkpoint:
         """Trains the transformer on made-up tasks and on the meta-training tasks."""
         options = read_settings(InContextTraining, settings, self.name)
-        seen = _as_trained(problem, options)
+        seen = as_trained(problem, options)
         inputs = NetworkInputs.fit(seen, seed, options.scaling)
         facts, arrays = {**inputs.facts, **asdict(options)}, dict(inputs.arrays)
         network = _network(facts)
@@ -126,13 +89,13 @@ class InContextLearner:
             arrays[_USUAL] = usual_association(inputs, seed)
         parameters = to_leaves(start, options.device)
         names = _names(parameters, arrays)
-        resident = ResidentInputs.of(inputs, options.device)
+        resident, world = ResidentInputs.of(inputs, options.device), monitor.world
 
         def losses_at(step: int) -> Iterator[Tensor]:
-            for batch in _of_the_problem(seen, resident, options, seed, step, monitor):
-                yield _loss(network, parameters, batch, options, names)
-            for batch in _made_up(seen, options, seed, step, monitor):
-                yield _loss(network, parameters, batch, options, None)
+            for batch in problem_episodes(seen, resident, options, seed, step, world):
+                yield query_loss(network, parameters, batch, options, names)
+            for batch in made_up_episodes(seen, options, seed, step, world):
+                yield query_loss(network, parameters, batch, options, None)
 
         def checkpoint() -> Checkpoint:
             return Checkpoint(self.name, {**arrays, **to_arrays(parameters, "network.")}, facts)
@@ -179,15 +142,6 @@ def _network(facts: Mapping[str, Any]) -> InContext:
     return InContext(facts["hidden"][0], facts["hidden"][-1], facts["blocks"], facts["heads"], len(KINDS))
 
 
-def _as_trained(problem: Problem, options: InContextTraining) -> Problem:
-    """The problem with few classes per episode, and the features of pictures as their columns."""
-    tables = {key: replace(table, pixels=None) for key, table in problem.tables.items()}
-    tasks = tuple(
-        replace(task, ways=options.ways) if task.n_way > options.ways else task for task in problem.tasks
-    )
-    return replace(problem, tables=tables, tasks=tasks)
-
-
 def _names(parameters: Mapping[str, Tensor], arrays: Mapping[str, Any]) -> NamedColumns | None:
     if _IDENTITY not in parameters:
         return None
@@ -195,54 +149,7 @@ def _names(parameters: Mapping[str, Tensor], arrays: Mapping[str, Any]) -> Named
     return NamedColumns(identity, torch.from_numpy(arrays[_USUAL]).to(identity))
 
 
-def _of_the_problem(
-    problem: Problem,
-    inputs: ResidentInputs,
-    options: InContextTraining,
-    seed: int,
-    step: int,
-    monitor: Monitor,
-) -> Iterator[TypedBatch]:
-    """Episodes of the meta-training tasks; their support has a size of this update's own."""
-    n_tasks = options.meta_batch - _n_made_up(problem, options)
-    if not n_tasks:
-        return
-    draw = np.random.default_rng((_STREAM, seed, step))
-    shots = round(float(np.exp(draw.uniform(0.0, np.log(options.shots)))))
-    drawn = replace(options, meta_batch=n_tasks, shots=shots)
-    for batch in own_episodes(problem, inputs, drawn, seed, step, monitor.world):
-        yield inputs.rows(batch)
-
-
-def _made_up(
-    problem: Problem, options: InContextTraining, seed: int, step: int, monitor: Monitor
-) -> Iterator[TypedBatch]:
-    """Made-up tasks, of the types that the problem trains on."""
-    n_tasks = _n_made_up(problem, options)
-    if not n_tasks:
-        return
-    types = sorted({task.target_type for task in problem.split(MetaSplit.TRAIN)}) or list(KINDS)
-    support, query = [], []
-    for shown, asked in synthetic_tasks(seed, step, n_tasks, options.query, types):
-        encoded = encode_support(Checkpoint("made up"), shown, width=RANKED_WIDTH)
-        numeric = shown.target_type is TargetType.REGRESSION
-        scale = TargetScale.fit(shown.y) if numeric else TargetScale(0.0, 1.0)
-        support.append((encoded.x, scale.standardise(shown.y)))
-        query.append((encoded.transform(asked.x), scale.standardise(asked.y)))
-    kind, n_classes = shown.target_type, shown.n_classes
-    sets = (labelled(rows, kind, device=options.device) for rows in (support, query))
-    own = TypedBatch(kind, n_classes, EpisodeBatch(*sets)).part(monitor.world.own)
-    if len(own):
-        yield own
-
-
-def _n_made_up(problem: Problem, options: InContextTraining) -> int:
-    """How many of an update's tasks are made up: all where the problem has none to train on."""
-    share = options.synthetic_share if problem.split(MetaSplit.TRAIN) else 1.0
-    return round(share * options.meta_batch)
-
-
-def _loss(
+def query_loss(
     network: InContext,
     parameters: Mapping[str, Tensor],
     batch: TypedBatch,
