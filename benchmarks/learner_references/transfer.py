@@ -74,9 +74,9 @@ def _discriminant(target_type: TargetType) -> float:
     x, query = _inputs(made)
     strength, share, known = 8.0, 0.7, _covariance(made)
     known = share * known + (1 - share) * np.trace(known) / len(known) * np.eye(len(known))
-    found = made.scores("lda", {"strength": strength, "share": share})
+    found = made.scores("lda", {"strength": strength, "share": share, "penalty": 3.0})
     if target_type is REGRESSION:
-        return _error(made, found, _ridge(made, x, query, strength * known))
+        return _error(made, found, _ridge(made, x, query, 3.0 * known))
 
     class Mixed:
         """Asked class by class, and averaged by frequency, which keeps the known part as it is."""

@@ -40,8 +40,8 @@ class CosineHead(Pretrained, LogisticRidge):
     adapt_grid: tuple[Settings, ...] = tuple(
         {"adapt_steps": steps, "learning_rate": rate, "penalty": penalty, "inputs": inputs}
         for steps, rate, penalty, inputs in (
-            (20, 0.03, 10.0, "learned"), (0, 0.03, 100.0, "learned"), (100, 0.03, 1000.0, "learned"),
-            (20, 0.03, 100.0, "whitened"), (300, 0.1, 1.0, "learned"), (0, 0.03, 10.0, "whitened"),
+            (5, 0.03, 10.0, "learned"), (0, 0.03, 100.0, "learned"), (20, 0.03, 1.0, "learned"),
+            (100, 0.03, 1000.0, "learned"), (5, 0.03, 100.0, "whitened"), (0, 0.03, 10.0, "whitened"),
         )
     )  # fmt: skip
     picture_grid: tuple[Settings, ...] = tuple(

@@ -29,22 +29,25 @@ class Discriminant(Pretrained, ClassicalLearner):
     hand-crafted features) the features' own scale stands in for it.
 
     Settings:
-        strength: Examples that the known covariance counts as; for values the ridge's penalty.
+        strength: Examples that the known covariance counts as.
         share: Of the meta-training tasks' covariance in it; the rest is the identity's.
+        penalty: Of the ridge regression.
     """
 
     name = "lda"
     lane = "transfer"
     adapt_grid: tuple[Settings, ...] = tuple(
-        {"strength": strength, "share": share}
-        for strength, share in (
-            (30.0, 0.1), (100.0, 0.5), (1000.0, 0.1), (5.0, 0.1), (30.0, 0.9), (1000.0, 0.9),
+        {"strength": strength, "share": share, "penalty": penalty}
+        for strength, share, penalty in (
+            (1000.0, 0.1, 10.0), (100.0, 0.1, 100.0), (100.0, 0.5, 1.0), (10.0, 0.1, 1000.0),
+            (10_000.0, 0.0, 10.0), (30.0, 0.9, 10.0), (1000.0, 0.9, 100.0),
         )
     )  # fmt: skip
     picture_grid: tuple[Settings, ...] = tuple(
-        {"strength": strength, "share": share}
-        for strength, share in (
-            (100.0, 0.9), (1000.0, 0.99), (100.0, 0.5), (1000.0, 0.5), (10.0, 0.9), (1000.0, 0.1),
+        {"strength": strength, "share": share, "penalty": penalty}
+        for strength, share, penalty in (
+            (100.0, 0.9, 30.0), (1000.0, 0.99, 100.0), (100.0, 0.5, 100.0), (1000.0, 0.5, 1000.0),
+            (10.0, 0.9, 10.0), (1000.0, 0.1, 300.0),
         )
     )  # fmt: skip
 
@@ -66,7 +69,7 @@ class Discriminant(Pretrained, ClassicalLearner):
 
     def fit_values(self, x: FloatArray, y: Matrix, settings: Settings, seed: int) -> Fitted:
         """Ridge regression."""
-        model = Ridge(alpha=settings["strength"]).fit(x.astype(np.float64), y)
+        model = Ridge(alpha=settings["penalty"]).fit(x.astype(np.float64), y)
         return lambda query: np.asarray(model.predict(query.astype(np.float64)))
 
 

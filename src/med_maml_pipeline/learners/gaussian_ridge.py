@@ -30,7 +30,7 @@ class GaussianKernelRidge(ClassicalLearner):
     name = "kernel_ridge"
     adapt_grid: tuple[Settings, ...] = tuple(
         {"ridge": ridge, "width": width}
-        for ridge, width in ((0.3, 1.0), (1.0, 1.0), (0.1, 2.0), (0.3, 0.5), (3.0, 1.0), (0.01, 2.0))
+        for ridge, width in ((1.0, 1.0), (0.3, 0.5), (0.1, 2.0), (3.0, 1.0), (0.3, 1.0), (0.01, 2.0))
     )
     picture_grid: tuple[Settings, ...] = tuple(
         {"ridge": ridge, "width": width, "whiten": whiten}

@@ -54,9 +54,9 @@ class PriorResidual(ZeroShotPrior):
     adapt_grid: tuple[Settings, ...] = tuple(
         {"ridge": ridge, "prior_scale": scale, "kernel": kernel}
         for ridge, scale, kernel in (
-            (1.0, 0.5, "tanimoto"), (3.0, 1.0, "tanimoto"), (1e4, 1.0, "tanimoto"), (1.0, 0.25, "tanimoto"),
-            (1.0, 1.0, "tanimoto"), (10.0, 1.0, "tanimoto"), (0.3, 0.5, "tanimoto"), (3.0, 1.0, "gaussian"),
-            (1.0, 0.5, "gaussian"), (0.3, 0.0, "tanimoto"),
+            (10.0, 1.0, "gaussian"), (3.0, 1.0, "tanimoto"), (1e4, 1.0, "tanimoto"), (1.0, 0.5, "tanimoto"),
+            (3.0, 1.0, "gaussian"), (10.0, 1.0, "tanimoto"), (1.0, 1.0, "tanimoto"), (1.0, 0.5, "gaussian"),
+            (0.3, 0.25, "gaussian"), (0.3, 0.0, "tanimoto"),
         )
     )  # fmt: skip
 
