@@ -13,12 +13,16 @@ import yaml
 from pydantic import TypeAdapter
 
 from med_maml_pipeline.config import Parameters, parse_parameters
+from med_maml_pipeline.learners.adkf import AdkfTraining
 from med_maml_pipeline.learners.anp import AttentiveTraining
+from med_maml_pipeline.learners.imaml import ImplicitTraining
+from med_maml_pipeline.learners.in_context_episodes import InContextTraining
 from med_maml_pipeline.learners.maml_pp import MamlPpTraining
 from med_maml_pipeline.learners.maml_settings import MamlTraining
 from med_maml_pipeline.learners.metric_settings import MetricTraining
 from med_maml_pipeline.learners.pretraining import Pretraining
 from med_maml_pipeline.learners.prior import PriorTraining
+from med_maml_pipeline.learners.protomaml import ProtoMamlTraining
 from med_maml_pipeline.learners.registry import LEARNERS, get_learner
 from med_maml_pipeline.learners.relation import RelationTraining
 from med_maml_pipeline.learners.snail import SnailTraining
@@ -84,8 +88,12 @@ def test_every_parameter_is_explained():
 @pytest.mark.parametrize(
     "training",
     [
+        AdkfTraining,
         AttentiveTraining,
+        InContextTraining,
         MamlPpTraining,
+        ProtoMamlTraining,
+        ImplicitTraining,
         MamlTraining,
         MetricTraining,
         Pretraining,
