@@ -42,6 +42,8 @@ TINY = {
     "matching": _METRIC,
     "relation": _METRIC,
     "r2d2": _METRIC,
+    "dkt": _METRIC,
+    "adkf": _METRIC,
     "linear_probe": {"steps": 3, "batch": 16, "filters": 8},
     "fine_tune": {"steps": 3, "batch": 16, "filters": 8},
     "baseline_pp": {"steps": 3, "batch": 16, "filters": 8},

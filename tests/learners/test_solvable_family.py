@@ -74,6 +74,8 @@ CASES: dict[str, Case] = {
     "matching": Case(FAST, {BINARY: 0.94, MULTICLASS: 0.75, REGRESSION: 0.6}),
     "relation": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.6}, start={}),
     "r2d2": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.75, REGRESSION: 0.9}),
+    "dkt": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.78, REGRESSION: 0.7}),
+    "adkf": Case(FAST, {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.6}, steps=75),
     "in_context": Case(
         {"hidden": (16, 32), "outer_lr": 0.01, "synthetic_share": 0.0},
         {BINARY: 0.92, MULTICLASS: 0.78, REGRESSION: 0.5},

@@ -28,10 +28,11 @@ torch.set_num_threads(1)
 
 WIDTH, ROWS, TEST_TASKS = 20, 60, 8
 BINARY, MULTICLASS, REGRESSION = TargetType.BINARY, TargetType.MULTICLASS, TargetType.REGRESSION
-METRIC = ("protonet_cosine", "protonet_mahalanobis", "matching", "relation", "r2d2")
+METRIC = ("protonet_cosine", "protonet_mahalanobis", "matching", "relation", "r2d2", "dkt", "adkf")
 NETWORKS = (
     *METRIC,
     *("maml", "fomaml", "anil", "boil", "meta_sgd", "maml_pp"),
+    *("protomaml", "reptile", "imaml"),
     *("protonet", "linear_probe", "fine_tune", "baseline_pp", "lda"),
     *("untrained", "forest_on_features"),
 )

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
-from med_maml_pipeline.bilevel import Labelled
+from med_maml_pipeline.bilevel import Labelled, cross_entropy
 from med_maml_pipeline.learners.covariances import Pairs
 from med_maml_pipeline.learners.deep_kernel import DeepKernelLearner, DeepKernelTraining, GpSupport
 from med_maml_pipeline.learners.embedding_learner import Scorer
-from med_maml_pipeline.learners.episode_batches import TypedBatch
-from med_maml_pipeline.learners.gaussian_process import coded, negative_log_density
+from med_maml_pipeline.learners.episode_batches import TypedBatch, balance
+from med_maml_pipeline.learners.gaussian_process import negative_log_density
 from med_maml_pipeline.learners.hyperparameter_fit import SupportPosterior, fit_hyperparameters, through_fit
 from med_maml_pipeline.learners.metric_settings import MetricAdaptation
 from med_maml_pipeline.learners.protocol import Settings
@@ -33,7 +33,6 @@ class AdkfTraining(DeepKernelTraining):
     """
 
     prior_deviation: float = 0.5
-    objective: str = "density"
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,8 @@ class AdaptiveDeepKernel(DeepKernelLearner[AdkfAdaptation]):
     """Each task fits its own kernel to its support (ADKF-IFT, Chen, Tripp and Hernández-Lobato 2023).
 
     The fit is by marginal likelihood under a prior whose centre is learned. The embedding is trained on the
-    density of the queries after that fit, with the exact gradient that the implicit function theorem gives.
+    probability of the queries after that fit, with the exact gradient that the implicit function theorem
+    gives. For classes that is the probit of the predictive margin, where the paper has the density of ±1.
     """
 
     name = "adkf"
@@ -64,19 +64,19 @@ class AdaptiveDeepKernel(DeepKernelLearner[AdkfAdaptation]):
     )
 
     def losses(self, learned: Mapping[str, Tensor], batch: TypedBatch, facts: Mapping[str, Any]) -> Tensor:
-        """Mean negative log density ``[t]`` of a query, per output."""
+        """Mean negative log probability ``[t]`` of a query's class, all classes alike, or of its value."""
         query, kind, n_classes = batch.episodes.query, batch.target_type, batch.n_classes
         task = GpSupport.of(learned, facts["kernel"], batch.episodes.support, kind, n_classes)
         pairs = task.pairs()
         posterior = _posterior(task, pairs, facts["prior_deviation"])
         logs = through_fit(posterior, fit_hyperparameters(posterior, _TRAINING_ITERATIONS))
         means, variances = task.predict(pairs, logs, query.x)
-        if facts["objective"] == "probit":
-            from med_maml_pipeline.learners.episode_batches import loss_of
-
-            return loss_of(kind)(task.scores(means, variances), query.y, query.weight.double())
-        densities = negative_log_density(means, variances, coded(query.y, kind, n_classes))
-        return (densities * query.weight).sum(-1) / means.shape[-1]
+        if kind is TargetType.REGRESSION:
+            densities = negative_log_density(means, variances, query.y.double().unsqueeze(-1))
+            return (densities * query.weight).sum(-1)
+        # Supports are drawn by class and queries are not: without it a shift of the odds would be learned.
+        weight = balance(query, n_classes).weight.double()
+        return cross_entropy(task.scores(means, variances), query.y, weight)
 
     def scorer(
         self,

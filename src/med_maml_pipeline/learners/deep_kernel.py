@@ -34,6 +34,9 @@ Options = TypeVar("Options", bound=MetricAdaptation)
 
 _KINDS = (TargetType.BINARY, TargetType.MULTICLASS, TargetType.REGRESSION)
 _START = {"scale": 0.0, "lengthscale": 0.0, "usual": -2.0, "tanimoto": -1.0, "noise": -1.0}
+_QUIET = {**_START, "scale": -2.0, "tanimoto": -2.0, "noise": 0.0}
+"""For binary tasks: first the prior mean learns what they have in common. With a variance of one the process
+explains the support by itself, and the mean hardly moves."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class DeepKernelTraining(MetricTraining):
     """
 
     kernel: str = "rbf"
-    tanimoto: bool = True
+    tanimoto: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,9 +136,12 @@ class DeepKernelLearner(EmbeddingLearner[Options]):
 
     def beside(self, width: int, facts: Mapping[str, Any], seed: int) -> dict[str, Tensor]:
         """Hyper-parameters per type of target; a usual direction that says nothing yet."""
-        logs = torch.tensor([_START[name] for name in HYPERPARAMETERS])
+        start = {kind: _QUIET if kind is TargetType.BINARY else _START for kind in _KINDS}
         return {
-            **{f"metric.logs.{kind}": logs.clone() for kind in _KINDS},
+            **{
+                f"metric.logs.{k}": torch.tensor([s[name] for name in HYPERPARAMETERS])
+                for k, s in start.items()
+            },
             "metric.usual": torch.zeros(width),
             "metric.offset": torch.tensor(0.0),
             "metric.constant": torch.tensor(0.0),
