@@ -36,7 +36,7 @@ NETWORKS = (
     *("protonet", "linear_probe", "fine_tune", "baseline_pp", "lda"),
     *("untrained", "forest_on_features"),
 )
-EVERY = (*NETWORKS, "prior", "prior_residual")
+EVERY = (*NETWORKS, "in_context", "prior", "prior_residual")
 
 
 def _labels(angle: float, x: np.ndarray, target_type: TargetType, n_classes: int) -> np.ndarray:

@@ -67,12 +67,12 @@ def proximal_descent(loss: LossAndGradient, start: Tensor, rates: Tensor, proble
         height = value + problem.strength / 2 * (away.square() / rates).sum()
         return height, rates * gradient + problem.strength * away
 
-    now, length = start, torch.ones_like(start[0])
+    now, length, rounding = start, torch.ones_like(start[0]), 32 * torch.finfo(start.dtype).eps
     height, direction = drawn_back(now)
     for _ in range(problem.steps):
         tried = now - length * direction
         height_there, direction_there = drawn_back(tried)
-        lower = height_there <= height
+        lower = height_there <= height + rounding * (1 + height.abs())
         now, height = torch.where(lower, tried, now), torch.where(lower, height_there, height)
         direction = torch.where(lower, direction_there, direction)
         length = torch.where(lower, length, length / 2)
