@@ -90,13 +90,25 @@ def test_the_gradient_is_that_of_finite_differences(n_classes):
 
 
 def test_without_a_pull_the_weights_are_those_of_logistic_regression():
-    """scikit-learn on log-odds, every class of an episode with the same say, no intercept."""
+    """scikit-learn on log-odds, with an intercept per episode: one column each."""
     episodes = many({10: (2.0, 1.5, 1.0)}, 6)
     ends, _ = fit_weights(episodes, [Choice(0.0, 1e-12)])
     x = np.concatenate([(e.z[:, :, 1] - e.z[:, :, 0]).T for e in episodes])
+    own = np.repeat(np.eye(len(episodes)), len(episodes[0].y), axis=0)
     y = np.concatenate([e.y for e in episodes])
-    expected = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(x, y).coef_[0]
+    model = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10, max_iter=1000)
+    expected = model.fit(np.hstack([x, own]), y).coef_[0][:3]
     np.testing.assert_allclose(ends.mean(axis=0), expected, rtol=2e-3)
+
+
+def test_members_may_disagree_by_a_constant_on_how_common_a_class_is():
+    plain = many({10: (1.5, 1.0, 0.5)}, 6)
+    shift = np.array([[-1.0, 1.0]])
+    moved = [
+        replace(e, z=e.z + shift * np.array([3.0, -2.0, int(e.task_id[1:])])[:, None, None]) for e in plain
+    ]
+    sizes, at = SizeRange(10, 10), np.full((2, 3), 0.7)
+    assert StackingLoss(moved, sizes)(at)[0] == pytest.approx(StackingLoss(plain, sizes)(at)[0], rel=1e-9)
 
 
 def test_numbers_take_the_weights_of_least_squares_where_errors_are_small():
@@ -122,7 +134,7 @@ def test_every_task_has_the_same_say_however_many_episodes_it_has():
 def test_a_member_that_knows_nothing_counts_for_almost_nothing(n_classes):
     ends, _ = fit_weights(many({10: (1.5, 1.5, 0.0)}, 10, n_classes=n_classes))
     assert ends.min() >= 0
-    assert ends[:, 2].max() < 0.1 * ends[:, 0].mean()
+    assert ends[:, 2].max() < 0.15 * ends[:, 0].mean()
 
 
 def test_adaptation_counts_more_where_it_has_more_to_learn_from():
@@ -197,7 +209,8 @@ def test_each_task_is_held_out_once_and_scored_by_a_fit_that_never_saw_it():
     assert sorted(held) == sorted(e.task_id for e in lessons)
     for kept, part in held_out_parts(lessons):
         assert not {e.task_id for e in kept} & {e.task_id for e in part}
-    cells = held_out_scores(Stacked(), MEMBERS, lessons)
+    fit = Stacked().fit(MEMBERS, lessons)
+    cells = held_out_scores(Stacked(), fit, MEMBERS, lessons)
     assert {(cell[2], n) for cell, (_, n) in cells.items()} == {(2, 7), (32, 7)}
     assert all(value > 0.7 for value, _ in cells.values())
-    assert held_out_scores(Stacked(), MEMBERS, lessons[:1]) == {}
+    assert held_out_scores(Stacked(), fit, MEMBERS, lessons[:1]) == {}

@@ -160,7 +160,7 @@ def test_cases_that_are_copies_of_support_cases_are_counted(ask, own, caplog):
 
 @pytest.mark.parametrize("learner", ["maml", "fine_tune", "protonet"])
 def test_two_classes_count_as_many_where_meta_training_saw_many(ask, own, caplog, learner):
-    lane = "transfer" if learner == "fine_tune" else learner
+    lane = {"fine_tune": "transfer", "protonet": "metric"}.get(learner, learner)
     store = Store(dict(trained(lane).files))
     store.files["p/0/inputs.json"] = {**store.files["p/0/inputs.json"], "target_types": ["multiclass"]}
     with caplog.at_level(logging.WARNING):
@@ -180,7 +180,7 @@ def test_parquet_and_tsv(ask, own, tmp_path):
     shuffled = own.iloc[10:].drop(columns="label").set_index(np.arange(20)[::-1])  # pandas stores this index
     shuffled.to_parquet(tmp_path / "q.parquet")
     found = personalise(
-        trained("protonet"), tmp_path / "s.tsv", tmp_path / "q.parquet", PersonalisationSettings(),
+        trained("metric"), tmp_path / "s.tsv", tmp_path / "q.parquet", PersonalisationSettings(),
         modality="ehr", lane="ehr.metric", seed=0,
     )  # fmt: skip
     pd.testing.assert_frame_equal(found, expected)

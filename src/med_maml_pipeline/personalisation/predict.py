@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from med_maml_pipeline.errors import ConfigurationError
-from med_maml_pipeline.learners.checkpoints import (
-    CheckpointKey,
-    CheckpointStore,
-    checkpoint_keys,
-    load_checkpoint,
-)
+from med_maml_pipeline.learners.checkpoints import CheckpointKey, CheckpointStore, checkpoint_keys
 from med_maml_pipeline.learners.described_inputs import Inputs, load_chosen, load_inputs
-from med_maml_pipeline.learners.protocol import Checkpoint
 from med_maml_pipeline.learners.registry import get_learner
-from med_maml_pipeline.metrics.probabilities import softmax
-from med_maml_pipeline.personalisation.cases import Cases
-from med_maml_pipeline.personalisation.choice import best_learner, choose_problem, settings_for
-from med_maml_pipeline.personalisation.inputs import Prepared, choose_schema, prepare, read_cases
-from med_maml_pipeline.personalisation.labels import Labels, read_labels
+from med_maml_pipeline.personalisation.choice import best_learner, choose_problem
+from med_maml_pipeline.personalisation.own_task import OwnTask, can_predict, predicted, read_own_task, tell_of
 from med_maml_pipeline.personalisation.settings import PersonalisationSettings
-from med_maml_pipeline.tasks.types import FloatArray, Support, TargetType
+from med_maml_pipeline.tasks.types import TargetType
 
 __all__ = ["personalise"]
 
@@ -65,93 +54,31 @@ def personalise(
     """
     problem, fold, trained, learners = choose_problem(checkpoint_keys(checkpoints), settings, lane)
     inputs = load_inputs(checkpoints, problem, fold, modality)
+    task = read_own_task(support, query, inputs, modality, settings)
+    learners = _able(learners, inputs, task.target_type, lane)
     chosen = load_chosen(checkpoints, problem, fold, trained)
-    schema = choose_schema(inputs, settings.table)
-    labelled, asked = read_cases(support, query, modality, settings)
-    labels = _labels(labelled, inputs, settings)
-    learners = _able(learners, inputs, labels.target_type, lane)
-    rows = prepare(labelled, asked, inputs, schema, settings)
-    size = labels.size(per_class=labels.target_type in inputs.per_class)
-    learner = best_learner(chosen, learners, labels.target_type, size)
-    _tell(lane, learner, inputs, labels, rows)
-    scores = get_learner(learner).adapt(
-        _on_cpu(load_checkpoint(checkpoints, CheckpointKey(problem, fold, learner, trained))),
-        _support(rows, labels),
-        settings_for(chosen, learner, labels.target_type, size),
-        seed,
-    )(rows.query)
-    return _table(asked, labels, scores)
-
-
-def _labels(cases: Cases, inputs: Inputs, settings: PersonalisationSettings) -> Labels:
-    """Labels of the support; two classes are served as many where meta-training only saw many."""
-    assert cases.labels is not None  # noqa: S101 - a support table has them
-    labels = read_labels(
-        cases.labels,
-        settings.target_type,
-        settings.positive,
-        shared_meaning=inputs.shared_meaning,
-        place=cases.place,
-    )
-    strange = labels.target_type is TargetType.BINARY and TargetType.BINARY not in inputs.target_types
-    if strange and TargetType.MULTICLASS in inputs.target_types:
-        return replace(labels, target_type=TargetType.MULTICLASS)
-    return labels
+    learner = best_learner(chosen, learners, task.target_type, task.size)
+    _tell(lane, learner, inputs, task)
+    return task.table(predicted(checkpoints, CheckpointKey(problem, fold, learner, trained), task, seed))
 
 
 def _able(learners: tuple[str, ...], inputs: Inputs, target_type: TargetType, lane: str) -> tuple[str, ...]:
-    """Learners that can predict such a target: the prior has no other output than it was trained for."""
-    able = tuple(name for name in learners if name != "prior" or target_type in inputs.target_types)
+    able = tuple(name for name in learners if can_predict(name, inputs, target_type))
     if not able:
         trained = " or ".join(inputs.target_types)
         raise ConfigurationError(
-            f"{lane}: learner 'prior' predicts {trained} targets only, and your labels are {target_type}; "
-            "choose another learner or lane"
+            f"{lane}: learner '{learners[0]}' predicts {trained} targets only, and your labels are "
+            f"{target_type}; choose another learner or lane"
         )
     return able
 
 
-def _tell(lane: str, learner: str, inputs: Inputs, labels: Labels, rows: Prepared) -> None:
-    classes = f" in {len(labels.classes)} classes" if labels.classes else ""
-    _LOGGER.info(
-        "%s: %s adapts to %d support cases%s and predicts %d",
-        lane,
-        learner,
-        len(rows.support),
-        classes,
-        len(rows.query),
-    )
-    seen = {row.tobytes() for row in rows.support}
-    if alike := sum(row.tobytes() in seen for row in rows.query):
-        _LOGGER.warning("%s: %d query cases are alike in every input to a support case", lane, alike)
-    if get_learner(learner).lane != "classical" and labels.target_type not in inputs.target_types:
+def _tell(lane: str, learner: str, inputs: Inputs, task: OwnTask) -> None:
+    tell_of(task, lane, learner)
+    if get_learner(learner).lane != "classical" and task.target_type not in inputs.target_types:
         _LOGGER.warning(
             "%s: the checkpoint saw no %s task in meta-training: %s has learned features for it, but no head",
             lane,
-            labels.target_type,
+            task.target_type,
             learner,
         )
-
-
-def _on_cpu(checkpoint: Checkpoint) -> Checkpoint:
-    """A checkpoint that was trained on a GPU serves on any machine."""
-    if "device" not in checkpoint.facts:
-        return checkpoint
-    return replace(checkpoint, facts={**checkpoint.facts, "device": "cpu"})
-
-
-def _support(rows: Prepared, labels: Labels) -> Support:
-    return Support(
-        rows.support, labels.y, rows.kinds, labels.target_type, len(labels.classes), image=rows.image
-    )
-
-
-def _table(query: Cases, labels: Labels, scores: FloatArray) -> pd.DataFrame:
-    if labels.target_type is TargetType.REGRESSION:
-        return pd.DataFrame({"id": query.ids, "value": scores})
-    probabilities = softmax(scores.astype(np.float64))
-    names = np.array(labels.classes, dtype=object)
-    table = pd.DataFrame({"id": query.ids, "prediction": names[probabilities.argmax(axis=1)]})
-    for index, name in enumerate(labels.classes):
-        table[f"probability_{name}"] = probabilities[:, index]
-    return table

@@ -90,7 +90,7 @@ def combine(
             checkpoint = ensemble.fit(lane.members, list(lane.validation.values()))
             checkpoints[CheckpointKey(**lane.key(ensemble))] = checkpoint
             predictions.extend(_predictions(lane, ensemble, checkpoint))
-            selection.extend(_selection(lane, ensemble))
+            selection.extend(_selection(lane, ensemble, checkpoint))
             spent.append(_cost(lane, ensemble))
         progress(number, len(lanes), {})
     return Combined(
@@ -149,8 +149,8 @@ def _predictions(lane: _Lane, ensemble: Ensemble, checkpoint: Checkpoint) -> lis
     return rows
 
 
-def _selection(lane: _Lane, ensemble: Ensemble) -> list[dict[str, Any]]:
-    cells = held_out_scores(ensemble, lane.members, list(lane.validation.values()))
+def _selection(lane: _Lane, ensemble: Ensemble, checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    cells = held_out_scores(ensemble, checkpoint, lane.members, list(lane.validation.values()))
     return [
         {
             **lane.key(ensemble),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from med_maml_pipeline.learners.ensembles.protocol import Ensemble
 from med_maml_pipeline.learners.ensembles.scored_episode import ScoredEpisode
 from med_maml_pipeline.learners.judging import Cell, mean_of_defined
+from med_maml_pipeline.learners.protocol import Checkpoint
 from med_maml_pipeline.metrics.scores import selection_score
 
 __all__ = ["held_out_parts", "held_out_scores"]
@@ -28,14 +29,17 @@ def held_out_parts(
 
 
 def held_out_scores(
-    ensemble: Ensemble, members: Sequence[str], episodes: Sequence[ScoredEpisode]
+    ensemble: Ensemble, checkpoint: Checkpoint, members: Sequence[str], episodes: Sequence[ScoredEpisode]
 ) -> dict[Cell, tuple[float, int]]:
-    """Mean `selection_score` by cell, and the number of episodes where it is defined."""
+    """Mean `selection_score` by cell, and the number of episodes where it is defined.
+
+    Weights are learned without the tasks they are scored on; what the checkpoint chose was chosen on all.
+    """
     cells: dict[Cell, list[float]] = {}
     for kept, held in held_out_parts(episodes):
-        checkpoint = ensemble.fit(members, kept)
+        learned = ensemble.refit(checkpoint, members, kept)
         for episode in held:
-            scores = ensemble.combine(checkpoint, episode)
+            scores = ensemble.combine(learned, episode)
             metric, value = selection_score(episode.target_type, episode.y, scores)
             cell = (episode.family, str(episode.target_type), episode.support_size, metric)
             cells.setdefault(cell, []).append(value)

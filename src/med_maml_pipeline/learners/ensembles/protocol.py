@@ -29,6 +29,11 @@ class Ensemble(Protocol):
             episodes: Their scores on validation tasks; may be none.
         """
 
+    def refit(
+        self, checkpoint: Checkpoint, members: Sequence[str], episodes: Sequence[ScoredEpisode]
+    ) -> Checkpoint:
+        """Learns from other episodes with what the checkpoint chose: for scores that are out of sample."""
+
     def combine(self, checkpoint: Checkpoint, episode: ScoredEpisode) -> NDArray[np.float64]:
         """Scores ``[q, c]`` of an episode on the common scale; a query's do not depend on other queries."""
 

@@ -45,6 +45,11 @@ class ScoredEpisode:
         """Whether the target is a number."""
         return self.target_type is TargetType.REGRESSION
 
+    @property
+    def can_teach(self) -> bool:
+        """Whether its queries tell good scores from bad: two classes at least, or any numbers."""
+        return self.numeric or len(np.unique(self.y)) > 1
+
     def of(self, members: Sequence[int]) -> ScoredEpisode:
         """The episode with some of the members."""
         return replace(self, z=self.z[list(members)])

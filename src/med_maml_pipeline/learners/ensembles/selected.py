@@ -39,6 +39,12 @@ class Selected:
         facts = {"members": list(members), "validation": cells.to_dict("records")}
         return Checkpoint(self.name, {}, facts)
 
+    def refit(
+        self, checkpoint: Checkpoint, members: Sequence[str], episodes: Sequence[ScoredEpisode]
+    ) -> Checkpoint:
+        """The same: there is no choice beside that of the learner."""
+        return self.fit(members, episodes)
+
     def combine(self, checkpoint: Checkpoint, episode: ScoredEpisode) -> NDArray[np.float64]:
         """Scores ``[q, c]`` of the chosen member."""
         (chosen,) = self.used(checkpoint, episode)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from med_maml_pipeline.learners.ensembles.protocol import members_of
 from med_maml_pipeline.learners.ensembles.scored_episode import ScoredEpisode
 from med_maml_pipeline.learners.ensembles.size_weights import SizeRange
-from med_maml_pipeline.learners.ensembles.stacking_fit import fit_weights
+from med_maml_pipeline.learners.ensembles.stacking_fit import CHOICES, Choice, fit_weights
 from med_maml_pipeline.learners.protocol import Checkpoint
 
 __all__ = ["Stacked"]
@@ -29,17 +30,31 @@ class Stacked:
 
     def fit(self, members: Sequence[str], episodes: Sequence[ScoredEpisode]) -> Checkpoint:
         """Learns the weights; classes and numbers have their own. Labels teach as binary targets do."""
+        return self._fit(members, episodes, {})
+
+    def refit(
+        self, checkpoint: Checkpoint, members: Sequence[str], episodes: Sequence[ScoredEpisode]
+    ) -> Checkpoint:
+        """The weights that other episodes teach, as free as the checkpoint's."""
+        return self._fit(members, episodes, checkpoint.facts)
+
+    def _fit(
+        self, members: Sequence[str], episodes: Sequence[ScoredEpisode], chosen: Mapping[str, Any]
+    ) -> Checkpoint:
         arrays: dict[str, NDArray[np.generic]] = {}
         facts: dict[str, object] = {"members": list(members)}
-        for kind, own in _by_kind([one for episode in episodes for one in episode.by_label()]).items():
-            ends, choice = fit_weights(own)
+        lessons = [one for episode in episodes for one in episode.by_label() if one.can_teach]
+        for kind, own in _by_kind(lessons).items():
+            fixed = chosen.get(kind)
+            choices = [Choice(fixed["contrast"], float(fixed["pull"]))] if fixed else CHOICES
+            ends, choice = fit_weights(own, choices)
             sizes = SizeRange.of(episode.n_support for episode in own)
             arrays[f"{kind}.weights"] = ends
             facts[kind] = {
                 "smallest": sizes.smallest,
                 "largest": sizes.largest,
                 "contrast": choice.contrast,
-                "pull": str(choice.pull),
+                "pull": str(choice.pull),  # JSON knows no infinity
             }
         return Checkpoint(self.name, arrays, facts)
 

@@ -17,7 +17,7 @@ from med_maml_pipeline.learners.ensembles.stacking_loss import StackingLoss
 __all__ = ["Choice", "CHOICES", "fit_weights"]
 
 Floats = NDArray[np.float64]
-_FEWEST = 3  # validation tasks that a choice needs
+_FEWEST = 4  # validation tasks that a choice needs
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,11 @@ class Choice:
     pull: float
 
 
+_DEFAULT = Choice(1.0, np.inf)
 CHOICES: tuple[Choice, ...] = tuple(
-    Choice(contrast, pull) for contrast in (3.0, 1.0, 10.0, 30.0) for pull in (np.inf, 0.1, 0.01, 0.001)
+    Choice(contrast, pull) for contrast in (0.0, 1.0, 3.0, 10.0) for pull in (np.inf, 0.1, 0.01, 0.001)
 )
-"""Tried in this order; equals go to the first."""
+"""From the most even weights to the freest."""
 
 
 def fit_weights(
@@ -46,25 +47,42 @@ def fit_weights(
 
     Every member is first weighed alone. The start is a mean of these, in which better ones count for more;
     a convex fit then leaves it where the evidence outweighs the pull back. Contrast and pull are chosen on
-    tasks that were left out, so few tasks keep the start, and many are free.
+    tasks that were left out: the first choice that is not worse than the best one by more than a standard
+    error over tasks (Breiman et al. 1984), because new tasks may be of another family, which even weights
+    serve better than those that suit the validation tasks just so. Few tasks tell nothing: the default.
     """
     sizes = SizeRange.of(episode.n_support for episode in episodes)
-    best = choices[int(np.argmin(_held_out_losses(episodes, sizes, choices)))]
+    held_out = _held_out_losses(episodes, sizes, choices)
+    best = _DEFAULT if len(choices) > 1 else choices[0]
+    if len(held_out):
+        best = choices[_first_within_an_error(held_out)]
     return next(_fits(episodes, sizes, (best,))), best
+
+
+def _first_within_an_error(losses: Floats) -> int:
+    """Number of the first column of ``[t, k]`` that is within a standard error of the best one."""
+    worse = losses - losses[:, [losses.mean(axis=0).argmin()]]
+    error = worse.std(axis=0, ddof=1) / np.sqrt(len(losses))
+    return int(np.argmax(worse.mean(axis=0) <= error))
 
 
 def _held_out_losses(
     episodes: Sequence[ScoredEpisode], sizes: SizeRange, choices: Sequence[Choice]
 ) -> Floats:
-    """Summed over left-out tasks, for each choice; 0 where there are too few to tell."""
-    totals = np.zeros(len(choices))
+    """Loss of each left-out task under each choice ``[t, k]``; no rows where there are too few to tell."""
     if len({episode.task_id for episode in episodes}) < _FEWEST or len(choices) == 1:
-        return totals
+        return np.zeros((0, len(choices)))
+    rows = []
     for kept, held in held_out_parts(episodes):
-        outer = StackingLoss(held, sizes)
-        n_tasks = len({episode.task_id for episode in held})
-        totals += [n_tasks * outer(ends)[0] for ends in _fits(kept, sizes, choices)]
-    return totals
+        outer = [StackingLoss(own, sizes) for own in _by_task(held)]
+        fits = list(_fits(kept, sizes, choices))
+        rows.extend([loss(ends)[0] for ends in fits] for loss in outer)
+    return np.array(rows)
+
+
+def _by_task(episodes: Sequence[ScoredEpisode]) -> Iterator[list[ScoredEpisode]]:
+    for task in dict.fromkeys(episode.task_id for episode in episodes):
+        yield [episode for episode in episodes if episode.task_id == task]
 
 
 def _fits(episodes: Sequence[ScoredEpisode], sizes: SizeRange, choices: Sequence[Choice]) -> Iterator[Floats]:
@@ -72,8 +90,21 @@ def _fits(episodes: Sequence[ScoredEpisode], sizes: SizeRange, choices: Sequence
     alone = _alone(episodes, sizes)
     skill = _skill(loss, alone)
     for choice in choices:
-        start = alone * _shares(skill, choice.contrast)
+        start = _scaled(loss, alone * _shares(skill, choice.contrast))
         yield start if np.isinf(choice.pull) else _descend(loss, alone, start, choice.pull)
+
+
+def _scaled(loss: StackingLoss, start: Floats) -> Floats:
+    """The start times a factor per end: a mean of members that err apart is less sure than it might be."""
+
+    def objective(factors: Floats) -> tuple[float, Floats]:
+        value, gradient = loss(start * factors[:, None])
+        return value + 1e-3 * float(np.square(factors - 1).sum()), (gradient * start).sum(axis=1) + 2e-3 * (
+            factors - 1
+        )
+
+    found = minimize(objective, np.ones(2), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * 2)
+    return np.asarray(start * found.x[:, None])
 
 
 def _alone(episodes: Sequence[ScoredEpisode], sizes: SizeRange) -> Floats:

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from med_maml_pipeline.datasets.snapshot import Snapshot
-from med_maml_pipeline.personalisation import PersonalisationSettings, personalise
+from med_maml_pipeline.personalisation import PersonalisationSettings, personalise, personalise_ensemble
 
-__all__ = ["personalise_lane"]
+__all__ = ["personalise_ensembles", "personalise_lane"]
 
 
 def personalise_lane(modality: str, lane: str) -> Callable[..., pd.DataFrame]:
@@ -32,3 +32,29 @@ def personalise_lane(modality: str, lane: str) -> Callable[..., pd.DataFrame]:
         )
 
     return adapt_to_own_cases
+
+
+def personalise_ensembles(modality: str, lane: str) -> Callable[..., pd.DataFrame]:
+    """The node function of the ensembles of one modality; ``lane`` is their namespace."""
+
+    def adapt_all_lanes_to_own_cases(
+        support: Path,
+        query: Path,
+        ensembles: Snapshot,
+        settings: Mapping[str, Any],
+        seed: int,
+        **lanes: Snapshot,
+    ) -> pd.DataFrame:
+        """Adapts all members of an ensemble to a user's labelled cases and combines their predictions."""
+        return personalise_ensemble(
+            ensembles,
+            list(lanes.values()),
+            support,
+            query,
+            PersonalisationSettings.model_validate(settings),
+            modality=modality,
+            lane=lane,
+            seed=seed,
+        )
+
+    return adapt_all_lanes_to_own_cases
