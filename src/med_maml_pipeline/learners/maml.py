@@ -55,6 +55,7 @@ class Maml:
         {**PICTURE_EPISODES, **settings}
         for settings in (
             {},
+            {"centre": True},
             {"outer_lr": 1e-3},
             {"filters": 64},
             {"augment": False},
