@@ -19,7 +19,7 @@ __all__ = ["CHECKS"]
 
 BINARY, MULTICLASS, REGRESSION = TargetType.BINARY, TargetType.MULTICLASS, TargetType.REGRESSION
 EVERY = (BINARY, MULTICLASS, REGRESSION)
-SOLVED = {"inner_steps": 400, "proximity": 0.3, "solver_steps": 90}
+SOLVED = {"inner_steps": 200, "proximity": 0.3, "solver_steps": 40}
 HEAD = ("tail.head.weight", "tail.head.bias")
 
 Named = Mapping[str, Tensor]
