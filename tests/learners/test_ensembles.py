@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from med_maml_pipeline.learners.ensembles import ENSEMBLES, Selected, Stacked
@@ -183,6 +184,32 @@ def test_without_any_validation_task_all_count_alike_and_the_first_is_selected()
     one = episode(0)
     np.testing.assert_allclose(Stacked().combine(Stacked().fit(MEMBERS, []), one), one.z.mean(axis=0))
     assert Selected().used(Selected().fit(MEMBERS, []), one) == ("prior",)
+
+
+# Calibration ----------------------------------------------------------------------------------------------
+
+
+def rare(task: int, n_support: int, *, shared: bool) -> ScoredEpisode:
+    """Members that take one case in two to be positive, where it is one in ten, and are thrice too sure."""
+    one = episode(task, n_support, (1.5, 1.5, 1.5), q=200)
+    kept = np.flatnonzero((one.y == 0) | (np.cumsum(one.y) % 9 == 0))
+    return replace(one, z=3 * one.z[:, kept], y=one.y[kept], shared_meaning=shared)
+
+
+def test_probabilities_take_the_prevalence_of_tasks_that_mean_alike():
+    stacked = Stacked()
+    fit = stacked.fit(MEMBERS, [rare(t, n, shared=True) for t in range(12) for n in (4, 64)])
+    asked = [rare(t, 16, shared=True) for t in range(100, 130)]
+    odds = np.concatenate([np.diff(stacked.combine(fit, e), axis=1)[:, 0] for e in asked])
+    y = np.concatenate([e.y for e in asked])
+    assert abs(expit(odds).mean() - y.mean()) < 0.015
+    slope = LogisticRegression(C=np.inf).fit(odds[:, None], y).coef_[0, 0]
+    assert 0.85 < slope < 1.15
+
+
+def test_where_positive_means_something_else_in_every_task_there_is_no_threshold():
+    fit = Stacked().fit(MEMBERS, [rare(t, n, shared=False) for t in range(12) for n in (4, 64)])
+    assert (fit.arrays["classes.threshold"] == 0).all()
 
 
 # Selection ------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ class ScoredEpisode:
         z: ``[m, q, c]`` on the `common_scale`; NaN throughout for a member that has no score here.
         y: ``[q]`` class indices or standardised values, multilabel ``[q, L]``; empty where nobody knows them.
         scale: Of the support's values (regression).
+        shared_meaning: Whether "positive" means alike in all tasks of the problem.
     """
 
     task_id: str
@@ -39,6 +40,7 @@ class ScoredEpisode:
     z: Floats
     y: Floats
     scale: TargetScale = TargetScale(0.0, 1.0)
+    shared_meaning: bool = False
 
     @property
     def numeric(self) -> bool:

@@ -81,5 +81,6 @@ def scored_episodes(
                 np.stack(z),
                 scale.standardise(y.astype(np.float32)) if numeric else y,
                 scale,
+                task.shared_meaning,
             ),
         )

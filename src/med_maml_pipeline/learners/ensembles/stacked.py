@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from med_maml_pipeline.learners.ensembles.calibration import calibrate
 from med_maml_pipeline.learners.ensembles.protocol import members_of
 from med_maml_pipeline.learners.ensembles.scored_episode import ScoredEpisode
 from med_maml_pipeline.learners.ensembles.size_weights import SizeRange
 from med_maml_pipeline.learners.ensembles.stacking_fit import CHOICES, Choice, fit_weights
 from med_maml_pipeline.learners.protocol import Checkpoint
+from med_maml_pipeline.tasks.types import TargetType
 
 __all__ = ["Stacked"]
 
@@ -23,7 +25,8 @@ class Stacked:
     Every lane's prediction counts with a weight that is a smooth function of support size: the zero-shot
     prior, adapted lanes, the kernel's residual, the forest. All members were meta-trained on other tasks and
     other groups than those that teach the weights, so the scores that they are learned from are cross-fitted.
-    A weight may be nothing, so where adaptation does not help the prior is what remains.
+    A weight may be nothing, so where adaptation does not help the prior is what remains. Scale and threshold
+    of the sum are fitted to the prevalence of the queries, so that its probabilities mean something.
     """
 
     name = "stacked"
@@ -50,6 +53,10 @@ class Stacked:
             ends, choice = fit_weights(own, choices)
             sizes = SizeRange.of(episode.n_support for episode in own)
             arrays[f"{kind}.weights"] = ends
+            if not own[0].numeric:
+                fitted = calibrate(own, sizes, ends)
+                arrays[f"{kind}.weights"] = ends * fitted.scale[:, None]
+                arrays[f"{kind}.threshold"] = fitted.threshold
             facts[kind] = {
                 "smallest": sizes.smallest,
                 "largest": sizes.largest,
@@ -59,10 +66,15 @@ class Stacked:
         return Checkpoint(self.name, arrays, facts)
 
     def combine(self, checkpoint: Checkpoint, episode: ScoredEpisode) -> NDArray[np.float64]:
-        """The weighted sum ``[q, c]``."""
+        """The weighted sum ``[q, c]``, with the threshold where there are two classes."""
         weights = self._weights(checkpoint, episode)
         known = ~np.isnan(episode.z).any(axis=(1, 2))
-        return np.asarray(np.einsum("m,mqc->qc", weights[known], episode.z[known]))
+        total = np.asarray(np.einsum("m,mqc->qc", weights[known], episode.z[known]))
+        if episode.target_type is TargetType.BINARY:
+            return total + self._threshold(checkpoint, episode) * np.array([-0.5, 0.5])
+        if episode.target_type is TargetType.MULTILABEL:
+            return total + self._threshold(checkpoint, episode)
+        return total
 
     def used(self, checkpoint: Checkpoint, episode: ScoredEpisode) -> tuple[str, ...]:
         """Members with a weight at this support size."""
@@ -74,9 +86,20 @@ class Stacked:
         kind, n_members = _kind(episode), len(members_of(checkpoint.facts))
         if f"{kind}.weights" not in checkpoint.arrays:
             return np.full(n_members, 1.0 / n_members)  # no validation task of this kind taught anything
-        sizes = SizeRange(checkpoint.facts[kind]["smallest"], checkpoint.facts[kind]["largest"])
         ends = checkpoint.arrays[f"{kind}.weights"].astype(np.float64)
-        return sizes.weights(ends, episode.n_support)
+        return _sizes(checkpoint, kind).weights(ends, episode.n_support)
+
+    @staticmethod
+    def _threshold(checkpoint: Checkpoint, episode: ScoredEpisode) -> float:
+        kind = _kind(episode)
+        if f"{kind}.threshold" not in checkpoint.arrays:
+            return 0.0
+        basis = _sizes(checkpoint, kind).basis(episode.n_support)
+        return float(basis @ checkpoint.arrays[f"{kind}.threshold"].astype(np.float64))
+
+
+def _sizes(checkpoint: Checkpoint, kind: str) -> SizeRange:
+    return SizeRange(checkpoint.facts[kind]["smallest"], checkpoint.facts[kind]["largest"])
 
 
 def _kind(episode: ScoredEpisode) -> str:
