@@ -184,7 +184,7 @@ def test_the_lane_holds_them():
 @pytest.mark.parametrize("name", NAMES)
 def test_pictures_of_unseen_classes_are_told_apart(name):
     problem, learner = pictures(), get_learner(name)
-    settings = {"steps": 25, "meta_batch": 2, "shots": 2, "query": 12, "filters": 12, "augment": False}
+    settings = {"steps": 40, "meta_batch": 2, "shots": 3, "query": 16, "filters": 16, "augment": False}
     checkpoint = learner.meta_fit(problem, settings, 0, Monitor())
     task = problem.task("test")
     at = np.concatenate([np.flatnonzero(task.y == label)[:5] for label in range(task.n_classes)])

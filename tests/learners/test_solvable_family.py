@@ -39,6 +39,7 @@ class Case:
 
 FAST = {"hidden": (32, 16), "outer_lr": 0.01}
 PRETRAINED = {"hidden": (32, 16), "learning_rate": 0.01}
+READING = {**FAST, "embedding": 32, "input_dropout": 0.0}
 CASES: dict[str, Case] = {
     "maml": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.65, REGRESSION: 0.85}, start={"adapt_steps": 0}),
     "fomaml": Case(FAST, {BINARY: 0.95, MULTICLASS: 0.6, REGRESSION: 0.78}, start={"adapt_steps": 0}),
@@ -80,6 +81,18 @@ CASES: dict[str, Case] = {
         {"hidden": (16, 32), "outer_lr": 0.01, "synthetic_share": 0.0},
         {BINARY: 0.92, MULTICLASS: 0.78, REGRESSION: 0.5},
         steps=80,
+    ),
+    "cnp": Case(READING, {BINARY: 0.95, MULTICLASS: 0.78, REGRESSION: 0.65}, steps=200, start={}),
+    "anp": Case(
+        {**READING, "outer_lr": 0.005},
+        {BINARY: 0.93, MULTICLASS: 0.75, REGRESSION: 0.65},
+        steps=200,
+        start={},
+    ),
+    "snail": Case(  # numbers take it 500 updates (R² .95), too long for a test
+        {**READING, "embedding": 16, "channels": 8, "span": 16, "query": 16, "shots": 6},
+        {BINARY: 0.88, MULTICLASS: 0.78},
+        steps=130,
     ),
     "baseline_pp": Case(PRETRAINED, {BINARY: 0.93, MULTICLASS: 0.7, REGRESSION: 0.85}),
     "lda": Case(PRETRAINED, {BINARY: 0.95, MULTICLASS: 0.7, REGRESSION: 0.75}),

@@ -34,6 +34,7 @@ NETWORKS = (
     *("maml", "fomaml", "anil", "boil", "meta_sgd", "maml_pp"),
     *("protomaml", "reptile", "imaml"),
     *("protonet", "linear_probe", "fine_tune", "baseline_pp", "lda"),
+    *("cnp", "anp", "snail"),
     *("untrained", "forest_on_features"),
 )
 EVERY = (*NETWORKS, "in_context", "prior", "prior_residual")
