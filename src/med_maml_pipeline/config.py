@@ -35,6 +35,8 @@ class Budget(_Block):
         max_stacking_episodes: Validation episodes, counted alike, whose predictions ensembles learn from.
         meta_settings: At most so many meta-training settings per learner are tried.
         adapt_settings: At most so many adaptation settings per learner are tried.
+        training_seconds: Time that one meta-training is meant to take on a CPU core, the same for every
+            learner. Steps are set to keep it; one that takes longer is finished, and reported.
     """
 
     draws_factor: int = Field(default=1, ge=1)
@@ -42,6 +44,7 @@ class Budget(_Block):
     max_stacking_episodes: int = Field(default=60, ge=1)
     meta_settings: int = Field(default=1, ge=1)
     adapt_settings: int = Field(default=4, ge=1)
+    training_seconds: float = Field(default=60.0, gt=0)
 
 
 class LearnerBudget(_Block):
@@ -65,6 +68,7 @@ class Budgets(_Block):
         max_stacking_episodes=400,
         meta_settings=8,
         adapt_settings=24,
+        training_seconds=1800.0,
     )
 
     def named(self, budget: BudgetName) -> Budget:

@@ -49,6 +49,7 @@ COLUMNS = [
     "n_seeds",
     "seed_sd",
     "seconds_meta_fit",
+    "seconds_budget",
     "seconds_adapt_per_task",
     "peak_memory_mib",
 ]

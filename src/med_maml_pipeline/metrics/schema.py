@@ -69,6 +69,7 @@ scoreboard_schema = pa.DataFrameSchema(
         "n_seeds": _count(least=1),
         "seed_sd": _number(pa.Check.ge(0)),
         "seconds_meta_fit": _number(pa.Check.ge(0)),
+        "seconds_budget": _number(pa.Check.gt(0)),
         "seconds_adapt_per_task": _number(pa.Check.ge(0)),
         "peak_memory_mib": _number(pa.Check.ge(0)),
     },

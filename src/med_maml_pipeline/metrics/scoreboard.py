@@ -29,6 +29,7 @@ def build_scoreboard(
     modality: str,
     seed: int,
     n_bootstrap: int = N_BOOTSTRAP,
+    training_seconds: float = float("nan"),
 ) -> pd.DataFrame:
     """Scores every learner on the same stored test episodes and sets it against the references.
 
@@ -46,6 +47,7 @@ def build_scoreboard(
         modality: Printed in every row.
         seed: The first meta-training seed, also of the bootstrap; printed in every row.
         n_bootstrap: Replicates.
+        training_seconds: Time budget of one meta-training; NaN where there was none.
 
     Returns:
         `SCOREBOARD_COLUMNS`; fold ``all``, then each fold where there are several.
@@ -63,7 +65,10 @@ def build_scoreboard(
         checksum = episodes_checksum(stored.loc[contest.episodes["episode_id"]])
         run = {"modality": modality, "seed": seed, "episodes_checksum": checksum}
         for entry, row in _rows(contest, selection, seed, n_bootstrap):
-            records.append({**run, **row, "selected_on": tuning.words(contest, entry)})
+            allowed = training_seconds * len(contest.folds)
+            records.append(
+                {**run, **row, "seconds_budget": allowed, "selected_on": tuning.words(contest, entry)}
+            )
     return validate_scoreboard(pd.DataFrame(records, columns=list(SCOREBOARD_COLUMNS)))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from med_maml_pipeline.config import Evaluation
+from med_maml_pipeline.config import BudgetName, Budgets, Evaluation
 from med_maml_pipeline.metrics.scoreboard import build_scoreboard, validate_scoreboard
 from med_maml_pipeline.pipelines.modalities import JUDGED_NAMESPACES
 
@@ -27,6 +27,8 @@ def score_modality(modality: str) -> Callable[..., pd.DataFrame]:
         episodes: pd.DataFrame,
         evaluation: Mapping[str, Any],
         seed: int,
+        budgets: Mapping[str, Any],
+        budget: BudgetName,
         **lanes: pd.DataFrame,
     ) -> pd.DataFrame:
         """Scores every lane on the same episodes, with intervals and paired differences."""
@@ -43,6 +45,7 @@ def score_modality(modality: str) -> Callable[..., pd.DataFrame]:
             modality=modality,
             seed=seed,
             n_bootstrap=Evaluation.model_validate(evaluation).n_bootstrap,
+            training_seconds=Budgets.model_validate(budgets).named(budget).training_seconds,
         )
         return validate_scoreboard(scoreboard)
 

@@ -33,7 +33,7 @@ def _node(modality: str) -> Node:
             "tasks": f"{modality}_tasks",
             "episodes": f"{modality}_episodes",
             "evaluation": "params:evaluation",
-            "seed": "params:seed",
+            **{name: f"params:{name}" for name in ("seed", "budgets", "budget")},
             **lanes,
         },
         f"{modality}_scoreboard",

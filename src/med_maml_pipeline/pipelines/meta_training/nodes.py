@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ from med_maml_pipeline.tasks.problems import load_problems
 from med_maml_pipeline.tasks.types import Problem
 
 __all__ = ["NODE", "meta_train_lane"]
+
+_LOGGER = logging.getLogger(__name__)
 
 NODE = "meta_train"
 """Name of the node within its namespace."""
@@ -73,6 +76,7 @@ def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
                 ),
             )
         )
+        _tell_of_overtime(trained, budget.training_seconds, namespace)
         files = [
             *(file for t in trained for file in checkpoint_files(t.key, t.checkpoint)),
             *_inputs(modality, problems, examples, trained),
@@ -80,6 +84,22 @@ def meta_train_lane(modality: str, lane: str) -> Callable[..., Outputs]:
         return files, _history(trained), _selection(trained), _costs(trained)
 
     return meta_train_learners
+
+
+def _tell_of_overtime(trained: list[Trained], allowed: float, namespace: str) -> None:
+    """A learner that takes longer than others may is finished, since time must not decide a result."""
+    for t in trained:
+        if t.cost.seconds > allowed:
+            _LOGGER.warning(
+                "%s: %s took %.0f s to meta-train on '%s', fold %d, of a budget of %.0f s; lower its 'steps' "
+                "in 'learners', or raise 'training_seconds' in 'budgets'",
+                namespace,
+                t.learner,
+                t.cost.seconds,
+                t.problem,
+                t.fold,
+                allowed,
+            )
 
 
 def _inputs(
