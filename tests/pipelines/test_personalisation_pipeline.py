@@ -11,7 +11,7 @@ from kedro.framework.project import configure_project, pipelines
 from kedro.io import AbstractVersionedDataset, DataCatalog
 
 from med_maml_pipeline import settings
-from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES, MODALITIES
+from med_maml_pipeline.pipelines.modalities import JUDGED_NAMESPACES, MODALITIES
 from med_maml_pipeline.pipelines.personalisation import create_pipeline
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -25,11 +25,21 @@ def _catalog(**given: str) -> tuple[dict[str, Any], DataCatalog]:
 
 def test_a_namespace_names_one_node():
     own = create_pipeline()
-    assert len(own.nodes) == len(MODALITIES) * len(LANE_NAMESPACES)
+    assert len(own.nodes) == len(MODALITIES) * len(JUDGED_NAMESPACES)
     for modality in MODALITIES:
         (node,) = own.only_nodes_with_namespaces([f"{modality}.maml"]).nodes
         assert node.name == f"{modality}.maml.personalise"
         assert node.outputs == [f"{modality}_maml_personal_predictions"]
+
+
+def test_an_ensemble_reads_its_own_checkpoints_and_those_of_every_lane():
+    for modality in MODALITIES:
+        (node,) = create_pipeline().only_nodes_with_namespaces([f"{modality}.ensemble"]).nodes
+        assert node.name == f"{modality}.ensemble.personalise"
+        assert {name for name in node.inputs if name.endswith("_checkpoints")} == {
+            f"{modality}_{namespace}_checkpoints" for namespace in JUDGED_NAMESPACES
+        }
+        assert node.outputs == [f"{modality}_ensemble_personal_predictions"]
 
 
 def test_it_is_not_part_of_a_plain_run():

@@ -14,12 +14,14 @@ from kedro.pipeline import Pipeline
 
 from med_maml_pipeline import settings
 from med_maml_pipeline.datasets import SyntheticDataset
-from med_maml_pipeline.pipelines.modalities import LANE_NAMESPACES, MODALITIES
+from med_maml_pipeline.pipelines.modalities import ENSEMBLE, JUDGED_NAMESPACES, LANE_NAMESPACES, MODALITIES
 from med_maml_pipeline.reports import FIGURES
 
 REPO = Path(__file__).resolve().parents[2]
 STAGES = sorted(p.parent.name for p in (REPO / "src/med_maml_pipeline/pipelines").glob("*/pipeline.py"))
 LAYERS = ("raw", "intermediate", "model_input", "models", "model_output", "reporting")
+OUTPUTS = ("scoreboard", "evidence", "report", "ensemble_checkpoints")
+"""What a kind of data hands over; the last one to personalisation alone."""
 OUTSIDE_NAMESPACES = {"make_synthetic_truth", "merge_scoreboards", "render_report"}
 # Counts, settings, costs, scores and figures: all that may be shown of data that are not made.
 AGGREGATES = re.compile(
@@ -56,17 +58,17 @@ def _crossing(pipeline: Pipeline, namespace: str) -> tuple[set[str], set[str]]:
 
 
 def test_namespaces_nest_as_modality_and_lane(everything):
-    lanes = {f"{modality}.{lane}" for modality in MODALITIES for lane in LANE_NAMESPACES}
+    lanes = {f"{modality}.{lane}" for modality in MODALITIES for lane in JUDGED_NAMESPACES}
     assert {node.namespace for node in everything.nodes} == {None, *MODALITIES, *lanes}
     assert {node.name for node in everything.nodes if node.namespace is None} == OUTSIDE_NAMESPACES
 
 
-def test_a_collapsed_modality_has_one_input_and_three_outputs(everything):
+def test_a_collapsed_modality_has_one_input_and_four_outputs(everything):
     """What makes the first picture readable: a report that took every figure of every modality would not."""
     for modality in MODALITIES:
         taken, given = _crossing(pipelines["__default__"], modality)
         assert taken == {f"{modality}_sources"}
-        assert given == {f"{modality}_{name}" for name in ("scoreboard", "evidence", "report")}
+        assert given == {f"{modality}_{name}" for name in OUTPUTS}
 
 
 def test_collapsed_lanes_look_alike(everything):
@@ -75,8 +77,25 @@ def test_collapsed_lanes_look_alike(everything):
             taken, given = _crossing(pipelines["__default__"], f"{modality}.{lane}")
             assert taken == {f"{modality}_{name}" for name in ("examples", "tasks", "pools", "episodes")}
             assert given == {
-                f"{modality}_{lane}_{name}" for name in ("history", "selection", "costs", "predictions")
+                f"{modality}_{lane}_{name}"
+                for name in ("history", "selection", "costs", "predictions", "validation_predictions")
             }
+
+
+def test_a_collapsed_ensemble_takes_the_lanes_predictions_and_no_checkpoint(everything):
+    for modality in MODALITIES:
+        taken, given = _crossing(pipelines["__default__"], f"{modality}.{ENSEMBLE}")
+        assert taken == {
+            *(f"{modality}_{name}" for name in ("examples", "tasks", "pools", "episodes")),
+            *(
+                f"{modality}_{lane}_{name}"
+                for lane in LANE_NAMESPACES
+                for name in ("predictions", "validation_predictions", "costs")
+            ),
+        }
+        assert given == {
+            f"{modality}_{ENSEMBLE}_{name}" for name in ("checkpoints", "predictions", "selection", "costs")
+        }
 
 
 def test_kedro_viz_shows_little_at_first():
@@ -87,7 +106,7 @@ def test_kedro_viz_shows_little_at_first():
     root = repository.as_dict()["__root__"]
     kinds = [child.type.value for child in root.children if child.id not in repository.parameters]
     assert kinds.count("modularPipeline") == len(MODALITIES)
-    assert kinds.count("data") <= 4 * len(MODALITIES)
+    assert kinds.count("data") == (1 + len(OUTPUTS)) * len(MODALITIES)
 
 
 def test_every_node_says_in_one_sentence_what_it_does(everything):
@@ -140,7 +159,7 @@ def test_every_pipeline_has_a_page_that_names_its_inputs_and_outputs(stage):
 
 def _ways_to_write(name: str) -> set[str]:
     """``ehr_maml_costs`` as the pages write it: ``<m>_<l>_costs``, or ``_costs`` after another one."""
-    modality, lane = f"({'|'.join(MODALITIES)})", f"({'|'.join(LANE_NAMESPACES)})"
+    modality, lane = f"({'|'.join(MODALITIES)})", f"({'|'.join(JUDGED_NAMESPACES)})"
     general = re.sub(rf"^{modality}_({lane}_)?", lambda found: "<m>_<l>_" if found[2] else "<m>_", name)
     general = re.sub(rf"_figure_({'|'.join(FIGURES)})$", "_figure_<name>", general)
     general = re.sub(rf"^synthetic_{modality}$", "synthetic_<m>", general)
