@@ -33,7 +33,7 @@ class Choice:
     pull: float
 
 
-_DEFAULT = Choice(1.0, np.inf)
+_DEFAULT = Choice(3.0, np.inf)
 CHOICES: tuple[Choice, ...] = tuple(
     Choice(contrast, pull) for contrast in (0.0, 1.0, 3.0, 10.0) for pull in (np.inf, 0.1, 0.01, 0.001)
 )
