@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from med_maml_pipeline.errors import DataError
 from med_maml_pipeline.learners.ensembles.scored_episode import ScoredEpisode, common_scale
 from med_maml_pipeline.learners.scores import TargetScale
-from med_maml_pipeline.tasks.types import MetaSplit, Problem, TargetType
+from med_maml_pipeline.tasks.types import Episode, MetaSplit, Problem, TargetType
 
 __all__ = ["members_in", "scored_episodes"]
 
@@ -43,44 +44,42 @@ def scored_episodes(
     rows = {(str(r.episode_id), str(r.learner)): r for r in predictions.itertuples(index=False)}
     predicted = {episode_id for episode_id, _ in rows}
     for episode in problem.episodes_of(split):
-        if episode.episode_id not in predicted:
-            continue
-        for name in members:
-            if (episode.episode_id, name) not in rows:
-                raise DataError(
-                    f"problem '{problem.name}', fold {problem.fold}: learner '{name}' has no prediction "
-                    f"for a {split} episode that other learners predicted",
-                    source="predictions",
-                    expected="one per learner and episode",
-                    remedy="run adaptation again for every lane",
-                )
-        task = problem.task(episode.task_id)
-        numeric = task.target_type is TargetType.REGRESSION
-        support_y = task.y[episode.support]
-        scale = TargetScale.fit(support_y) if numeric else TargetScale(0.0, 1.0)
-        own = [rows[episode.episode_id, name] for name in members]
-        y = np.asarray(own[0].y, dtype=np.float64)
-        if task.target_type is TargetType.MULTILABEL:
-            y = y.reshape(-1, task.n_classes)
-        z = [
-            common_scale(
-                np.asarray(r.scores) if numeric else np.asarray(r.scores).reshape(len(y), -1),
-                task.target_type,
-                scale,
-            )
-            for r in own
-        ]
-        yield (
-            episode.episode_id,
-            ScoredEpisode(
-                episode.task_id,
-                task.family,
-                task.target_type,
-                episode.support_size,
-                len(episode.support),
-                np.stack(z),
-                scale.standardise(y.astype(np.float32)) if numeric else y,
-                scale,
-                task.shared_meaning,
-            ),
-        )
+        if episode.episode_id in predicted:
+            for name in members:
+                if (episode.episode_id, name) not in rows:
+                    raise _missing(problem, split, name)
+            own = [rows[episode.episode_id, name] for name in members]
+            yield episode.episode_id, _scored(problem, episode, own)
+
+
+def _scored(problem: Problem, episode: Episode, rows: Sequence[Any]) -> ScoredEpisode:
+    """One episode from the rows of its members."""
+    task = problem.task(episode.task_id)
+    numeric = task.target_type is TargetType.REGRESSION
+    scale = TargetScale.fit(task.y[episode.support]) if numeric else TargetScale(0.0, 1.0)
+    y = np.asarray(rows[0].y, dtype=np.float64)
+    if task.target_type is TargetType.MULTILABEL:
+        y = y.reshape(-1, task.n_classes)
+    shape = (len(y),) if numeric else (len(y), -1)
+    z = [common_scale(np.asarray(row.scores).reshape(shape), task.target_type, scale) for row in rows]
+    return ScoredEpisode(
+        episode.task_id,
+        task.family,
+        task.target_type,
+        episode.support_size,
+        len(episode.support),
+        np.stack(z),
+        scale.standardise(y.astype(np.float32)) if numeric else y,
+        scale,
+        task.shared_meaning,
+    )
+
+
+def _missing(problem: Problem, split: MetaSplit, learner: str) -> DataError:
+    return DataError(
+        f"problem '{problem.name}', fold {problem.fold}: learner '{learner}' has no prediction for a {split} "
+        "episode that other learners predicted",
+        source="predictions",
+        expected="one per learner and episode",
+        remedy="run adaptation again for every lane",
+    )

@@ -68,7 +68,7 @@ class Stacked:
     def combine(self, checkpoint: Checkpoint, episode: ScoredEpisode) -> NDArray[np.float64]:
         """The weighted sum ``[q, c]``, with the threshold where there are two classes."""
         weights = self._weights(checkpoint, episode)
-        known = ~np.isnan(episode.z).any(axis=(1, 2))
+        known = _known(episode)
         total = np.asarray(np.einsum("m,mqc->qc", weights[known], episode.z[known]))
         if episode.target_type is TargetType.BINARY:
             return total + self._threshold(checkpoint, episode) * np.array([-0.5, 0.5])
@@ -77,17 +77,19 @@ class Stacked:
         return total
 
     def used(self, checkpoint: Checkpoint, episode: ScoredEpisode) -> tuple[str, ...]:
-        """Members with a weight at this support size."""
+        """Members with a score and a weight at this support size; all with a score where none has a weight."""
         weights = self._weights(checkpoint, episode)
         return tuple(n for n, w in zip(members_of(checkpoint.facts), weights, strict=True) if w > 0)
 
     @staticmethod
     def _weights(checkpoint: Checkpoint, episode: ScoredEpisode) -> NDArray[np.float64]:
-        kind, n_members = _kind(episode), len(members_of(checkpoint.facts))
-        if f"{kind}.weights" not in checkpoint.arrays:
-            return np.full(n_members, 1.0 / n_members)  # no validation task of this kind taught anything
-        ends = checkpoint.arrays[f"{kind}.weights"].astype(np.float64)
-        return _sizes(checkpoint, kind).weights(ends, episode.n_support)
+        kind, known = _kind(episode), _known(episode)
+        if f"{kind}.weights" in checkpoint.arrays:
+            ends = checkpoint.arrays[f"{kind}.weights"].astype(np.float64)
+            weights = known * _sizes(checkpoint, kind).weights(ends, episode.n_support)
+            if weights.any():
+                return weights
+        return known / known.sum()  # no validation task of this kind taught anything of these members
 
     @staticmethod
     def _threshold(checkpoint: Checkpoint, episode: ScoredEpisode) -> float:
@@ -100,6 +102,11 @@ class Stacked:
 
 def _sizes(checkpoint: Checkpoint, kind: str) -> SizeRange:
     return SizeRange(checkpoint.facts[kind]["smallest"], checkpoint.facts[kind]["largest"])
+
+
+def _known(episode: ScoredEpisode) -> NDArray[np.bool_]:
+    """Members ``[m]`` that have a score here."""
+    return ~np.isnan(episode.z).any(axis=(1, 2))
 
 
 def _kind(episode: ScoredEpisode) -> str:
