@@ -72,7 +72,7 @@ def _held_out_losses(
     """Loss of each left-out task under each choice ``[t, k]``; no rows where there are too few to tell."""
     if len({episode.task_id for episode in episodes}) < _FEWEST or len(choices) == 1:
         return np.zeros((0, len(choices)))
-    rows = []
+    rows: list[list[float]] = []
     for kept, held in held_out_parts(episodes):
         outer = [StackingLoss(own, sizes) for own in _by_task(held)]
         fits = list(_fits(kept, sizes, choices))
