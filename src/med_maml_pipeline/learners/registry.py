@@ -71,11 +71,10 @@ LANES: dict[str, tuple[str, ...]] = {
 ``forest_on_features`` runs with the transfer lane, whose pre-trained network it reads."""
 
 CORE: tuple[str, ...] = (
-    *("maml", "protomaml", "anil"),
+    *("maml", "protomaml"),
     *("protonet", "protonet_mahalanobis", "r2d2", "adkf"),
-    *("in_context",),
     *("linear_probe", "fine_tune", "forest_on_features", "lda"),
-    *("logistic", "forest", "boosting", "svm", "knn", "kernel_ridge", "tanimoto_krr"),
+    *("logistic", "forest", "svm", "knn", "kernel_ridge", "tanimoto_krr"),
     *("prior", "prior_residual", "untrained"),
 )
 """What a run trains where the parameter ``roster`` does not say otherwise."""
