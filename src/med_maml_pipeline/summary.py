@@ -1,4 +1,4 @@
-"""What a user sees last: the scoreboard as a table, and where the report lies."""
+"""What a user sees last: answers and scoreboard as tables, and where the report lies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
-from rich.table import Table
+from rich.console import RenderableType
 
 from med_maml_pipeline.modalities import MODALITIES
 
@@ -17,7 +17,7 @@ __all__ = ["SummaryHooks"]
 
 
 class SummaryHooks:
-    """After a run: the scoreboard as a table, and the paths of the report and of a user's own predictions."""
+    """After a run: answers and scoreboard as tables; paths of the report and of a user's own predictions."""
 
     def __init__(self) -> None:
         self._project = Path()
@@ -51,7 +51,7 @@ def _widest(kind: str, made: set[str]) -> list[str]:
     return [name for modality in MODALITIES if (name := f"{modality}_{kind}") in made]
 
 
-def _table(stored: pd.DataFrame) -> Table:
+def _table(stored: pd.DataFrame) -> RenderableType:
     from med_maml_pipeline.metrics.schema import validate_scoreboard
     from med_maml_pipeline.reports import terminal_scoreboard
 

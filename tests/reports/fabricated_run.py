@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from med_maml_pipeline.learners.registry import LEARNERS, get_learner
 from med_maml_pipeline.metrics.scoreboard import build_scoreboard
 from med_maml_pipeline.reports import Evidence, draw_figures
 from med_maml_pipeline.reports.figures import contact_sheet, heat_map
@@ -24,6 +25,8 @@ LANES = {
     "knn": "classical",
     "prior": "control",
     "untrained": "control",
+    "selected": "ensemble",
+    "stacked": "ensemble",
 }
 SKILL = {
     "maml": 1.1,
@@ -35,7 +38,22 @@ SKILL = {
     "knn": 0.4,
     "prior": 0.6,
     "untrained": 0.5,
+    "selected": 1.0,
+    "stacked": 1.3,
 }
+TRAINED = ("maml", "protonet", "fine_tune")
+"""Whose learning curves are stored, unless a longer roster was given: then of all in these lanes."""
+
+CURVED = ("optimisation", "metric", "model")
+
+
+def whole_roster() -> dict[str, str]:
+    """Every learner of the house with its lane, as a run with ``roster: all`` has them."""
+    return {
+        **{name: get_learner(name).lane for name in LEARNERS},
+        "selected": "ensemble",
+        "stacked": "ensemble",
+    }
 
 
 @dataclass(frozen=True)
@@ -97,17 +115,20 @@ class Run:
     costs: pd.DataFrame
 
 
-def fabricate(modality: str, families: tuple[Family, ...], seed: int = 0) -> Run:
+def fabricate(
+    modality: str, families: tuple[Family, ...], seed: int = 0, lanes: Mapping[str, str] = LANES
+) -> Run:
     """Draws the tables of a run in which meta-learners are a little better than classical ones."""
     rng = np.random.default_rng(seed)
-    parts = [_family(one, rng) for one in families]
+    parts = [_family(one, rng, lanes) for one in families]
     tables = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
     return Run(modality, **tables)
 
 
-def _family(one: Family, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
+def _family(one: Family, rng: np.random.Generator, lanes: Mapping[str, str]) -> dict[str, pd.DataFrame]:
     problem = f"{one.source}_{one.family}" + ("" if one.protocol == "disjoint" else f"_{one.protocol}")
-    learners = [name for name in LANES if one.prior or name != "prior"]
+    learners = [name for name in lanes if one.prior or name != "prior"]
+    trained = TRAINED if lanes is LANES else [name for name, lane in lanes.items() if lane in CURVED]
     tasks, episodes, predictions, selection, history, costs = [], [], [], [], [], []
     for fold in range(one.folds):
         for number in range(one.tasks):
@@ -117,7 +138,7 @@ def _family(one: Family, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
             tasks.append(_task(one, problem, fold, task_id, split, classes, rng))
             if split != "test":
                 continue
-            hardness = rng.normal(0, 0.3, size=len(LANES))
+            hardness = dict(zip(lanes, rng.normal(0, 0.3, size=len(lanes)), strict=True))
             for size in one.sizes:
                 for draw in range(2):
                     key = {
@@ -138,20 +159,20 @@ def _family(one: Family, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
                             **rows,
                         }
                     )
-                    predictions += _predictions(one, key, learners, hardness, size, classes, rng)
+                    predictions += _predictions(one, key, lanes, learners, hardness, size, classes, rng)
         for learner in learners:
             costs.append(
                 {
                     "problem": problem,
                     "fold": fold,
                     "learner": learner,
-                    "seconds_meta_fit": 0.0 if LANES[learner] == "classical" else 41.7,
+                    "seconds_meta_fit": 0.0 if lanes[learner] == "classical" else 41.7,
                     "peak_memory_mib": 512.25,
                     "seed": 0,
                 }
             )
             selection += _selection(one, problem, fold, learner, rng)
-            if learner in {"maml", "protonet", "fine_tune"}:
+            if learner in trained:
                 steps = np.arange(0, 400, 4)
                 loss = 0.35 + 0.35 * np.exp(-steps / 90) + rng.normal(0, 0.01, len(steps))
                 looks = np.where(steps % 80 == 76, 0.8 - loss / 2, np.nan)
@@ -206,20 +227,21 @@ def _task(
 def _predictions(
     one: Family,
     key: Mapping[str, object],
+    lanes: Mapping[str, str],
     learners: list[str],
-    hardness: np.ndarray,
+    hardness: Mapping[str, float],
     size: int,
     classes: int,
     rng: np.random.Generator,
 ) -> list[dict[str, object]]:
     if classes > 2:
-        return _class_predictions(key, learners, hardness, size, classes, rng)
+        return _class_predictions(key, lanes, learners, hardness, size, classes, rng)
     y = rng.normal(size=40) if one.regression else (rng.random(40) < 0.3).astype(float)
     y[:2] = (0, 1)
     rows = []
     for name in learners:
         gain = 1.0 if name == "prior" else 0.6 + 0.25 * np.log10(size)
-        skill = max(SKILL[name] * gain + 0.4 * hardness[list(LANES).index(name)], 0.05)
+        skill = max(_skill(name) * gain + 0.4 * hardness[name], 0.05)
         signal = skill * y + rng.normal(0, 0.8, size=len(y))
         logits = np.stack([np.zeros_like(signal), 1.6 * (signal - 0.5)], axis=1).reshape(-1)
         scores = signal if one.regression else logits
@@ -227,7 +249,7 @@ def _predictions(
             {
                 **key,
                 "learner": name,
-                "lane": LANES[name],
+                "lane": lanes[name],
                 "seed": 0,
                 "scores": scores,
                 "y": y,
@@ -239,8 +261,9 @@ def _predictions(
 
 def _class_predictions(
     key: Mapping[str, object],
+    lanes: Mapping[str, str],
     learners: list[str],
-    hardness: np.ndarray,
+    hardness: Mapping[str, float],
     size: int,
     classes: int,
     rng: np.random.Generator,
@@ -248,10 +271,10 @@ def _class_predictions(
     y = np.arange(40) % classes
     rows = []
     for name in learners:
-        luck = 0.4 * hardness[list(LANES).index(name)]
-        skill = max(SKILL[name] * (0.9 + 0.4 * np.log10(size)) + luck, 0.05)
+        luck = 0.4 * hardness[name]
+        skill = max(_skill(name) * (0.9 + 0.4 * np.log10(size)) + luck, 0.05)
         scores = (2 * skill * np.eye(classes)[y] + rng.normal(0, 1, size=(40, classes))).reshape(-1)
-        facts = {"learner": name, "lane": LANES[name], "seed": 0, "seconds_adapt": 0.0123}
+        facts = {"learner": name, "lane": lanes[name], "seed": 0, "seconds_adapt": 0.0123}
         rows.append({**key, **facts, "scores": scores, "y": y.astype(float)})
     return rows
 
@@ -272,12 +295,16 @@ def _selection(
                     "support_size": size,
                     "settings": f'{{"adapt": {{"rate": {0.1 * (setting + 1):.1f}}}, "meta": {{}}}}',
                     "metric": "r2" if one.regression else "auroc",
-                    "value": SKILL[learner] / 2 + rng.normal(0, 0.02) - 0.01 * setting,
+                    "value": _skill(learner) / 2 + rng.normal(0, 0.02) - 0.01 * setting,
                     "n_episodes": 8,
                     "chosen": setting == 0,
                 }
             )
     return rows
+
+
+def _skill(learner: str) -> float:
+    return SKILL.get(learner, 0.6 + len(learner) % 7 / 20)
 
 
 def _attrition(one: Family) -> pd.DataFrame:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from browser import BROWSER, Tab, tab
-from fabricated_run import CROWD, Reported, drawn, fabricate, gallery, scored
+from fabricated_run import CROWD, FAMILIES, Reported, Run, drawn, fabricate, gallery, scored, whole_roster
 
 from med_maml_pipeline.reports import Evidence, render_report
 
@@ -28,16 +29,26 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 @pytest.fixture(scope="module")
 def crowded() -> str:
     """The page of as many sources as a public run may have, with names of all lengths."""
-    run = fabricate("imaging", CROWD)
+    return _page("imaging", fabricate("imaging", CROWD))
+
+
+@pytest.fixture(scope="module")
+def long_roster() -> str:
+    """The page of every learner of the house, and of lanes in which nobody was chosen."""
+    run = fabricate("molecules", FAMILIES["molecules"], lanes=whole_roster())
+    return _page("molecules", replace(run, selection=run.selection.assign(value=float("nan"))))
+
+
+def _page(modality: str, run: Run) -> str:
     board = scored(run)
     evidence = Evidence(
-        "imaging",
+        modality,
         drawn(run, board),
         run.tasks.assign(shared_inputs=False),
         run.attrition,
         run.audit,
         run.selection,
-        gallery("imaging"),
+        gallery(modality),
     )
     return render_report(board, [evidence], {"seed": 0})
 
@@ -66,7 +77,7 @@ def test_the_page_draws_every_figure_and_breaks_no_rule(
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("content", ["page", "crowded"])
+@pytest.mark.parametrize("content", ["page", "crowded", "long_roster"])
 def test_nothing_overlaps_and_nothing_is_cut_off(
     browser: Tab, request: pytest.FixtureRequest, tmp_path: Path, content: str, screen: str
 ) -> None:

@@ -11,14 +11,16 @@ import pytest
 from fabricated_run import Family, drawn, fabricate, scored
 
 from med_maml_pipeline.errors import ConfigurationError, MedMamlError
+from med_maml_pipeline.metrics.answers import answers
 from med_maml_pipeline.reports import Evidence, render_report
 from med_maml_pipeline.reports.assets import stylesheet
+from med_maml_pipeline.reports.leaders import mark_leaders
 from med_maml_pipeline.reports.scoreboard_table import COLUMNS
-from med_maml_pipeline.reports.wording import estimate, learner_label, metric_label
+from med_maml_pipeline.reports.wording import estimate, learner_label, metric_label, p_label
 
 SECTIONS = (
-    "verdict", "scoreboard", "ehr-results", "ehr-by-task", "ehr-curves", "ehr-training", "ehr-selection",
-    "ehr-cohort", "ehr-audit", "molecules-results", "molecules-audit", "imaging-gallery",
+    "answer", "verdict", "scoreboard", "ehr-results", "ehr-by-task", "ehr-curves", "ehr-training",
+    "ehr-selection", "ehr-cohort", "ehr-audit", "molecules-results", "molecules-audit", "imaging-gallery",
     "expression-gallery", "definitions", "provenance",
 )  # fmt: skip
 
@@ -108,8 +110,12 @@ def test_every_section_is_there_and_every_link_leads_somewhere(parsed):
     assert "Research use only, not a medical device." in " ".join(parsed.text)
 
 
-def test_shown_table_holds_the_scoreboards_primary_metrics_at_the_largest_supports(reported, parsed):
-    board = pd.concat([one.scoreboard for one in reported.values()])
+def test_shown_table_holds_the_leaders_primary_metrics_at_the_largest_supports(reported, parsed):
+    board = pd.concat(
+        [mark_leaders(one.scoreboard, one.run.selection, one.run.tasks) for one in reported.values()]
+    )
+    board = board[board["leader"]]
+    assert {"stacked", "selected", "prior"} <= set(board["learner"])
     primary = board["metric"].isin(["auroc", "spearman"]) & (board["modality"] != "imaging")
     primary |= (board["metric"] == "accuracy") & (board["modality"] == "imaging")
     rows = board[primary & (board["fold"] == "all")]
@@ -166,6 +172,24 @@ def test_undefined_is_said_and_never_a_number(reported):
     assert "4 of" in html
     assert "are undefined (query sets of one class" in html
     assert "nan" not in {text.strip().lower() for text in Page(html).text}
+
+
+def test_the_answer_comes_first_with_its_table(reported, page, parsed):
+    board = pd.concat([one.scoreboard for one in reported.values()], ignore_index=True)
+    told = answers(board)
+    counted = told[told["counted"]]
+    words = counted["to_classical"].value_counts()
+    paragraph = (
+        f"Against the best classical learner, over {len(counted)} families and support sizes: "
+        + ", ".join(f"{word} in {words.get(word, 0)}" for word in ("better", "level", "worse"))
+    )
+    text = " ".join("".join(parsed.text).split())
+    assert paragraph in text
+    assert f"{len(told) - len(counted)} of {len(told)} rows below do not count" in text
+    assert text.index(paragraph) < text.index("Learning from other tasks helped in")
+    row = told[(told["source"] == "toxcast") & (told["support_size"] == 32)].iloc[0]
+    figures = estimate(*row[["diff_to_prior", "diff_to_prior_low", "diff_to_prior_high"]], difference=True)
+    assert f"{row['to_prior']}, {p_label(row['holm_to_prior'])}\n{figures}</td>" in page
 
 
 def test_verdict_tells_helped_from_did_not_help(reported):
@@ -238,6 +262,14 @@ def test_a_modality_alone_and_empty_evidence_still_make_a_page(reported):
         assert sentence in text
     assert "plotly.js" not in html  # nothing to draw, nothing to carry
     assert len(html) < 500_000
+
+
+def test_a_run_without_ensembles_says_that_it_has_no_answer(reported):
+    one = reported["molecules"]
+    board = one.scoreboard[one.scoreboard["lane"] != "ensemble"]
+    text = " ".join(Page(render_report(board, [one.evidence()], {})).text)
+    assert "This run combined no lanes, so there is no answer" in text
+    assert "Stacked −" not in text
 
 
 def test_an_empty_scoreboard_still_makes_a_page(reported):

@@ -77,7 +77,7 @@ def test_losses_count_examples_and_undefined_values(reported):
     first, second, third = losses(board, run.tasks, run.attrition)
     assert first.startswith("Ingestion and task construction set something aside at 4 steps in 2 sources")
     assert f"cost {run.tasks['lost_examples'].sum():,} labelled examples" in second
-    assert third.startswith("4 of 36 values of the primary metrics are undefined")
+    assert third.startswith("4 of 44 values of the primary metrics are undefined")
     nothing = losses(board, run.tasks, run.attrition.assign(lost=0))[0]
     assert nothing == "Ingestion and task construction set nothing aside."
     assert losses(reported["molecules"].scoreboard, pd.DataFrame(), pd.DataFrame()) == (

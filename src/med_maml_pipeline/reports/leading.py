@@ -40,8 +40,8 @@ def leading_predictions(
         predictions / tasks / episodes / selection: As for `build_scoreboard`.
 
     Returns:
-        Rows of ``predictions`` with ``source, family, protocol, n_way, support_size, n_shot``; of a multilabel
-        target one per label, as if it were binary. Where folds rotate, rows of `CHOSEN_CLASSICAL` and
+        Rows of ``predictions`` with ``source, family, protocol, n_way, support_size, n_shot``; of several
+        labels one per label, as if it were binary. Where folds rotate, rows of `CHOSEN_CLASSICAL` and
         `CHOSEN_OURS` are those of the learner that each fold chose.
     """
     placed = _placed(predictions, tasks, episodes)

@@ -1,4 +1,4 @@
-"""One self-contained HTML file that people read: verdict first, evidence below, no connection ever."""
+"""One self-contained HTML file that people read: the answer first, evidence below, no connection ever."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from med_maml_pipeline.metrics.answer_sides import answer_sides
+from med_maml_pipeline.metrics.best import BEST_COLUMNS, best_of_ours
 from med_maml_pipeline.metrics.schema import validate_scoreboard
 from med_maml_pipeline.metrics.verdict import VerdictLine, verdict
+from med_maml_pipeline.reports.answer_table import answer_paragraph, answer_table
 from med_maml_pipeline.reports.assets import (
     content_security_policy,
     environment,
@@ -45,12 +48,15 @@ def render_report(
         MedMamlError: the scoreboard has not the expected form, or another table lacks a column.
     """
     scoreboard = validate_scoreboard(scoreboard)
+    sides = answer_sides(scoreboard, _best(scoreboard, evidence))
     lines = _verdict(scoreboard, evidence)
     parts = [modality_part(scoreboard[scoreboard["modality"] == one.modality], one) for one in evidence]
     board = board_table(_marked(scoreboard, evidence))
     content = {
         "title": "Report: " + (_modalities(scoreboard) or "no results"),
         "subtitle": _subtitle(scoreboard, provenance),
+        "answer": answer_paragraph(sides),
+        "answers": answer_table(sides) if len(sides) else None,
         "headline": headline(lines),
         "comparison": comparison_table(lines),
         "sentences": [line.sentence for line in lines],
@@ -84,10 +90,24 @@ def _marked(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> pd.DataFr
 def _verdict(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> list[VerdictLine]:
     return [
         line
-        for one in evidence
-        if len(one.selection) and len(one.tasks)
-        for line in verdict(scoreboard[scoreboard["modality"] == one.modality], one.selection, one.tasks)
+        for rows, one in _chosen(scoreboard, evidence)
+        for line in verdict(rows, one.selection, one.tasks)
     ]
+
+
+def _best(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> pd.DataFrame:
+    tables = [best_of_ours(rows, one.selection, one.tasks) for rows, one in _chosen(scoreboard, evidence)]
+    tables = [table for table in tables if len(table)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(BEST_COLUMNS))
+
+
+def _chosen(
+    scoreboard: pd.DataFrame, evidence: Sequence[Evidence]
+) -> Iterator[tuple[pd.DataFrame, Evidence]]:
+    """Rows and evidence of the modalities that can tell what validation tasks chose."""
+    for one in evidence:
+        if len(one.selection) and len(one.tasks):
+            yield scoreboard[scoreboard["modality"] == one.modality], one
 
 
 def _modalities(scoreboard: pd.DataFrame) -> str:
@@ -110,7 +130,8 @@ def _subtitle(scoreboard: pd.DataFrame, provenance: Mapping[str, object]) -> str
 
 def _contents(parts: Sequence[Part]) -> list[tuple[str, str, tuple[Block, ...]]]:
     return [
-        ("verdict", "Verdict", ()),
+        ("answer", "The answer", ()),
+        ("verdict", "Did learning from other tasks help?", ()),
         ("scoreboard", "Scoreboard", ()),
         *((part.anchor, part.title, part.blocks) for part in parts),
         ("definitions", "Definitions", ()),

@@ -56,7 +56,8 @@ class BoardTable:
 
     Attributes:
         columns: Those of `COLUMNS` that the page has.
-        shown: Cells of the primary metrics at the largest support sizes over all folds, by column name.
+        shown: Cells of the primary metrics at the largest support sizes over all folds, of the learners that
+            stand for their lanes, by column name.
         embedded: JSON of all rows, for the filters.
         total: Number of rows in all.
     """
@@ -77,7 +78,7 @@ def board_table(scoreboard: pd.DataFrame) -> BoardTable:
     cells = _cells(rows)
     cells["primary"] = rows.index.isin(primary(rows).index).astype(int)
     cells["largest"] = rows.index.isin(largest(rows).index).astype(int)
-    first = rows.index.isin(largest(primary(rows)).index)
+    first = rows.index.isin(largest(primary(rows)).index) & rows["leader"]
     shown = tuple(cells[first].to_dict("records"))
     several = bool((scoreboard["n_seeds"] > 1).any())
     columns = {name: title for name, title in COLUMNS.items() if several or name != "seeds"}
@@ -119,6 +120,7 @@ def _cells(rows: pd.DataFrame) -> pd.DataFrame:
             "seeds": [
                 "–" if n == 1 else number(sd) for n, sd in zip(rows["n_seeds"], rows["seed_sd"], strict=True)
             ],
+            "stands": rows["leader"].astype(int),
             "leader": (rows["leader"] & ~rows["lane"].isin(ALONE)).astype(int),
             "classical_sign": _signs(rows, "diff_low", "diff_high"),
             "prior_sign": _signs(rows, "diff_to_prior_low", "diff_to_prior_high"),

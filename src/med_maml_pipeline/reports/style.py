@@ -12,6 +12,7 @@ __all__ = [
     "NEUTRAL",
     "TEMPLATE",
     "lane_colour",
+    "lane_look",
     "lane_rank",
     "translucent",
 ]
@@ -40,7 +41,10 @@ LANE_SYMBOLS: dict[str, str] = {
 """Lane to marker: colour is never the only cue."""
 
 DASHES: tuple[str, ...] = ("solid", "dash", "dot", "dashdot")
-"""Line styles of the learners within a lane, in order."""
+"""Line styles of the learners within a lane, in order; see `lane_look` for more than there are of these."""
+
+_TINTS = (0.0, -0.35, 0.4)
+"""How far the colour of a lane goes to black or white where its learners are more than the line styles."""
 
 NEUTRAL = "#7A7A7A"
 """Reference lines (chance, zero, perfect calibration)."""
@@ -77,6 +81,16 @@ TEMPLATE = go.layout.Template(
 def lane_colour(lane: str) -> str:
     """Colour of a lane; grey for a lane this module does not know."""
     return LANE_COLOURS.get(lane, NEUTRAL)
+
+
+def lane_look(lane: str, place: int) -> tuple[str, str]:
+    """Colour and line style of the learner at a place within its lane: twelve can be told apart."""
+    tint = _TINTS[place // len(DASHES) % len(_TINTS)]
+    colour = lane_colour(lane)
+    end = 0 if tint < 0 else 255
+    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    mixed = (round(channel + abs(tint) * (end - channel)) for channel in channels)
+    return "#" + "".join(f"{channel:02X}" for channel in mixed), DASHES[place % len(DASHES)]
 
 
 def lane_rank(lane: str) -> int:

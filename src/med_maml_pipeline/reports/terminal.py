@@ -1,122 +1,140 @@
-"""The scoreboard for the terminal: the primary metric at the largest support size, one row per source."""
+"""The scoreboard for the terminal: the answer of each source first, then every learner by source."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pandas as pd
 from rich.box import SIMPLE_HEAD
+from rich.console import Group as Renderables
 from rich.table import Table
 from rich.text import Text
 
-from med_maml_pipeline.metrics.choice import CHOSEN_CLASSICAL, CHOSEN_OURS
+from med_maml_pipeline.metrics.answers import answers
+from med_maml_pipeline.metrics.choice import CHOSEN_CLASSICAL, CLASSICAL_LANE, PRIOR
 from med_maml_pipeline.reports.board import Group, groups, largest, primary
 from med_maml_pipeline.reports.style import lane_colour, lane_rank
-from med_maml_pipeline.reports.wording import metric_label, number
+from med_maml_pipeline.reports.wording import LEARNER_LABELS, learner_label, metric_label, number, p_label
 
 __all__ = ["terminal_scoreboard"]
 
-SHORT: dict[str, str] = {
-    "maml": "MAML",
-    "fomaml": "FOMAML",
-    "anil": "ANIL",
-    "boil": "BOIL",
-    "meta_sgd": "M-SGD",
-    "maml_pp": "MAML++",
-    "protomaml": "P.MAML",
-    "reptile": "rept.",
-    "imaml": "iMAML",
-    "protonet": "Proto",
-    "protonet_cosine": "P.cos",
-    "protonet_mahalanobis": "P.Mah",
-    "matching": "match",
-    "relation": "relat.",
-    "r2d2": "R2-D2",
-    "dkt": "DKT",
-    "adkf": "ADKF",
-    "cnp": "CNP",
-    "anp": "ANP",
-    "snail": "SNAIL",
-    "in_context": "in-ctx",
-    "linear_probe": "probe",
-    "fine_tune": "tuned",
-    "logistic": "logit",
-    "forest": "forest",
-    "knn": "kNN",
-    "boosting": "boost",
-    "svm": "SVM",
-    "kernel_ridge": "KRR",
-    "tanimoto_krr": "Tani.",
-    "prior": "prior",
-    "prior_residual": "pr+GP",
-    "untrained": "untr.",
-    "baseline_pp": "B++",
-    "lda": "LDA",
-    "forest_on_features": "f.o.f.",
-    CHOSEN_OURS: "ours",
-}
-"""Learner to a column title of at most six letters, in the order of the columns."""
+ABREAST = 11
+"""Sources whose values fit beside the learners' names."""
 
+UNCOUNTED = "†: the family does not count, and p is not adjusted. "
+NOTICE = "Research use only, not a medical device."
 SPREAD = "Below a value: its standard deviation over meta-training seeds. "
+_WORDS = {"better": ("▲", "bold green"), "worse": ("▼", "red"), "level": ("", "")}
+Answer = Mapping[Any, Any]
+"""A row of `answers`."""
+
+_CELL = ["modality", "source", "task_family", "protocol", "metric", "support_size"]
 
 
-def terminal_scoreboard(scoreboard: pd.DataFrame) -> Table:
-    """A table that fits 120 columns, for the end of a run.
+def terminal_scoreboard(scoreboard: pd.DataFrame) -> Renderables:
+    """Tables that fit 120 columns, for the end of a run: primary metrics at the largest support sizes.
 
-    A triangle after a value says that it is better (▲) or worse (▼) than the best classical learner, chosen
-    on validation tasks, with a 95 % interval of the paired difference that leaves zero out. Where learners
-    were meta-trained with several seeds, the standard deviation over them stands below the value.
+    The first has a numbered line per source and family: the stacked answer, the selected learner, the best
+    classical learner (chosen on validation tasks), the prior, and whether the answer is better than these
+    (see `answers`; ``†``: the family does not count, so its p-value is adjusted for nothing).
+
+    The others have a line per learner and the same numbers as columns. There a triangle says that a value is
+    better (▲) or worse (▼) than the best classical learner, with a 95 % interval of the paired difference
+    that leaves zero out. Where learners were meta-trained with several seeds, the standard deviation over
+    them stands below the value.
 
     Args:
         scoreboard: The scoreboard.
-
-    Returns:
-        A rich table. Learners stand in the order of their lanes, in the lanes' colours.
     """
     rows = largest(primary(scoreboard))
-    spread = SPREAD if (rows["n_seeds"] > 1).any() else ""
-    rows = rows[rows["learner"] != CHOSEN_CLASSICAL]  # the triangles already speak of it
-    lanes = dict(zip(rows["learner"], rows["lane"], strict=True))
-    table = Table(
-        title="Primary metric, largest support size (▲ better, ▼ worse than the best classical learner)",
-        caption=f"{spread}Research use only, not a medical device.",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=0,  # the column dividers are blanks, and values end in one
-    )
-    table.add_column("source\nfamily", max_width=22, overflow="fold")
+    numbered = list(enumerate(groups(rows), start=1))
+    found = answers(scoreboard)
+    told = dict(zip(found[_CELL].itertuples(index=False, name=None), found.to_dict("records"), strict=True))
+    notes = (SPREAD, (rows["n_seeds"] > 1).any()), (UNCOUNTED, not found["counted"].all())
+    notice = "".join(note for note, needed in notes if needed) + NOTICE
+    boards = [
+        _learners(numbered[start : start + ABREAST], _order(rows))
+        for start in range(0, len(numbered), ABREAST)
+    ]
+    return Renderables(_answers(numbered, told), *boards, Text(notice, style="dim italic", justify="center"))
+
+
+def _answers(numbered: Sequence[tuple[int, Group]], told: Mapping[Any, Answer]) -> Table:
+    table = _table("Primary metric, largest support size: Stacked is what a user takes home")
+    table.add_column("", justify="right")
+    table.add_column("source · family", max_width=30, overflow="fold")
     table.add_column("support\nmetric", no_wrap=True)
-    order = sorted(
-        lanes,
-        key=lambda learner: (
-            lane_rank(lanes[learner]),
-            list(SHORT).index(learner) if learner in SHORT else 99,
-        ),
-    )
-    for learner in order:
-        style = lane_colour(lanes[learner])
-        table.add_column(SHORT.get(learner, learner[:6]), justify="right", no_wrap=True, header_style=style)
-    for group in groups(rows):
-        table.add_row(*_heads(group), *(_value(group, learner) for learner in order))
+    for head in ("Stacked", "Selected", "classical", "prior", "against\nclassical", "against\nprior"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for place, group in numbered:
+        waiver = "" if group.protocol == "disjoint" else f" ({group.protocol})"
+        size = f"{group.size}/class" if group.per_class else f"{group.size} in all"
+        heads = (str(place), f"{group.source} · {group.family}{waiver}")
+        measured = f"{size}\n{metric_label(group.metric).split()[0]}"
+        values = (_value(group, name) for name in ("stacked", "selected", _reference(group), PRIOR))
+        key = (group.modality, group.source, group.family, group.protocol, group.metric, group.size)
+        verdicts = (_verdict(told.get(key), name) for name in ("classical", "prior"))
+        table.add_row(*heads, measured, *values, *verdicts)
     return table
 
 
-def _heads(group: Group) -> tuple[str, str]:
-    size = f"{group.size}/class" if group.per_class else f"{group.size} in all"
-    waiver = "" if group.protocol == "disjoint" else f" ({group.protocol})"
-    return f"{group.source}\n{group.family}{waiver}", f"{size}\n{metric_label(group.metric).split()[0]}"
+def _reference(group: Group) -> str:
+    """The row that speaks for the classical lane: where there is one fold, it has no difference to itself."""
+    rows = group.rows[group.rows["lane"] == CLASSICAL_LANE]
+    if CHOSEN_CLASSICAL in set(rows["learner"]):
+        return CHOSEN_CLASSICAL
+    own = rows[rows["value"].notna() & rows["diff_to_classical"].isna()]
+    return str(own["learner"].iloc[0]) if len(own) == 1 else ""
 
 
-def _value(group: Group, learner: str) -> Text:
+def _verdict(answer: Answer | None, name: str) -> Text:
+    if answer is None or not answer[f"to_{name}"]:
+        return Text("–", style="dim")
+    word = answer[f"to_{name}"]
+    adjusted = answer[f"holm_to_{name}"]
+    alone = bool(pd.isna(adjusted))
+    chance = p_label(float(answer[f"p_to_{name}"] if alone else adjusted))
+    sign, style = _WORDS[word]
+    return Text(f"{sign}{word} {chance}{'†' if alone else ''}", style=style)
+
+
+def _learners(numbered: Sequence[tuple[int, Group]], order: Sequence[tuple[str, str]]) -> Table:
+    table = _table("Every learner, by these numbers (▲ better, ▼ worse than the best classical)")
+    table.add_column("learner", no_wrap=True)
+    for place, _ in numbered:
+        table.add_column(str(place), justify="right", no_wrap=True)
+    for learner, lane in order:
+        label = Text(learner_label(learner), style=lane_colour(lane))
+        table.add_row(label, *(_value(group, learner, triangles=True) for _, group in numbered))
+    return table
+
+
+def _order(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Learners with their lanes, by lane and then in the order of the labels."""
+    known = list(LEARNER_LABELS)
+    found = set(zip(rows["learner"], rows["lane"], strict=True))
+    place = {name: known.index(name) if name in known else len(known) for name, _ in found}
+    return sorted(found, key=lambda pair: (lane_rank(pair[1]), place[pair[0]], pair[0]))
+
+
+def _table(title: str) -> Table:
+    # the column dividers are blanks, and values end in one
+    return Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=0)
+
+
+def _value(group: Group, learner: str, *, triangles: bool = False) -> Text:
     found = group.rows[group.rows["learner"] == learner]
     if found.empty:
-        return Text("–", style="dim")
+        return Text("– " if triangles else "–", style="dim")
     row = found.iloc[0]
     if pd.isna(row["value"]):
         return Text("undef.", style="dim")
-    text = _judged(row)
+    text = _marked(row) if triangles else Text(number(row["value"]))
     return text if pd.isna(row["seed_sd"]) else text.append(f"\n±{number(row['seed_sd'])}", style="dim")
 
 
-def _judged(row: pd.Series) -> Text:
+def _marked(row: pd.Series) -> Text:
     if row["diff_low"] > 0:
         return Text(f"{number(row['value'])}▲", style="bold green")
     if row["diff_high"] < 0:

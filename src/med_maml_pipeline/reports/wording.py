@@ -20,6 +20,7 @@ __all__ = [
     "metric_label",
     "modality_label",
     "number",
+    "p_label",
     "plain",
     "quantity",
     "signed",
@@ -68,6 +69,8 @@ LEARNER_LABELS: dict[str, str] = {
     "baseline_pp": "Baseline++",
     "lda": "Regularised LDA",
     "forest_on_features": "Forest on our features",
+    "selected": "Selected",
+    "stacked": "Stacked",
     "chosen_ours": "Ours, as each fold chose",
     "chosen_classical": "Classical, as each fold chose",
 }
@@ -127,6 +130,14 @@ TERMS: dict[str, str] = {
     "classes varies; Spearman ρ for numbers.",
     "Lane": "A family of learners: optimisation (MAML), metric (prototypes), model, transfer (pre-train, "
     "then tune), classical, control, ensemble.",
+    "Stacked": "A weighted sum of the predictions of all learners, whatever their lane. Validation tasks "
+    "teach the weights, which change with the number of labelled examples; a learner that adds nothing gets "
+    "none.",
+    "Selected": "The one learner, of whatever lane, with the best value on validation tasks of the family "
+    "and support size.",
+    "Better, level, worse": "Whether the paired difference leaves zero out once its p-value is adjusted for "
+    "the number of families at the same support size (Holm 1979): at level .05 the chance of any false "
+    "verdict among them is one in twenty at most. A family counts with 10 test tasks, or 200 test episodes.",
     "Best of ours": "The learner of the lanes optimisation, metric, model and transfer with the best value "
     "on validation tasks.",
     "Best classical": "The classical learner with the best value on validation tasks. It learns from the "
@@ -207,6 +218,11 @@ def estimate(value: float, low: float, high: float, *, difference: bool = False)
     if not (math.isfinite(low) and math.isfinite(high)):
         return form(value)
     return f"{form(value)} [{form(low)}, {form(high)}]"
+
+
+def p_label(p_value: float) -> str:
+    """``p .012``, ``p < .001``."""
+    return "p < .001" if p_value < 0.001 else f"p {number(p_value)}"
 
 
 def quantity(value: float) -> str:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from med_maml_pipeline.reports.board import need
 from med_maml_pipeline.reports.figures.facets import Facet, Facets, absent
-from med_maml_pipeline.reports.style import DASHES, lane_colour, lane_rank, translucent
+from med_maml_pipeline.reports.style import lane_look, lane_rank, translucent
 from med_maml_pipeline.reports.wording import learner_label, plain
 
 __all__ = ["learning_figure"]
@@ -57,16 +57,15 @@ def learning_figure(history: pd.DataFrame, lanes: dict[str, str]) -> go.Figure:
             if len(rows):
                 lane = lanes.get(learner, "")
                 siblings = [name for name in order if lanes.get(name, "") == lane]
-                dash = DASHES[siblings.index(learner) % len(DASHES)]
-                _add(
-                    facets, number, rows.rename(columns={column: "y"}), learner, lane_colour(lane), dash, rank
-                )
+                look = lane_look(lane, siblings.index(learner))
+                _add(facets, number, rows.rename(columns={column: "y"}), learner, look, rank)
     return facets.finish()
 
 
 def _add(
-    facets: Facets, number: int, rows: pd.DataFrame, learner: str, colour: str, dash: str, rank: int
+    facets: Facets, number: int, rows: pd.DataFrame, learner: str, look: tuple[str, str], rank: int
 ) -> None:
+    colour, dash = look
     curve = rows.groupby("step")["y"].agg(["mean", "min", "max"]).reset_index()
     shown = np.unique(np.linspace(0, len(curve) - 1, POINTS).round().astype(int))
     curve = curve.iloc[shown]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from med_maml_pipeline.reports.style import DASHES, LANE_SYMBOLS, lane_colour, lane_rank
+from med_maml_pipeline.reports.style import LANE_SYMBOLS, lane_look, lane_rank
 from med_maml_pipeline.reports.wording import learner_label
 
 __all__ = ["ALONE", "Line", "lines_of"]
@@ -15,7 +15,16 @@ __all__ = ["ALONE", "Line", "lines_of"]
 ALONE = ("control", "ensemble")
 """Lanes in which every learner stands for itself."""
 
-_CONTROL_DASHES = {"prior": "dash", "untrained": "dot", "forest_on_features": "dashdot"}
+_DASHES = {
+    "stacked": "solid",
+    "selected": "dash",
+    "chosen_ours": "dot",
+    "prior": "dash",
+    "untrained": "dot",
+    "forest_on_features": "dashdot",
+}
+_SYMBOLS = {"selected": "star-open", "chosen_ours": "star-diamond", "untrained": "cross-open"}
+"""Looks of those that stand for themselves: the same in every panel, whoever else is there."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +34,8 @@ class Line:
     Attributes:
         label: Legend entry: a lane, or a learner where each stands for itself.
         lane: Lane.
-        colour: The lane's colour.
-        symbol: The lane's marker.
+        colour: The lane's colour, or a tint of it.
+        symbol: The lane's marker; ensembles and controls have variants of it.
         dash: Line style; learners of one lane differ by it.
         rank: Place in the legend.
         rows: The rows of the line, with ``learner_label``, ascending in support size.
@@ -59,12 +68,13 @@ def lines_of(rows: pd.DataFrame) -> Iterator[Line]:
         alone = lane in ALONE or _undecided(of_lane)
         parts = of_lane.groupby("learner", sort=True) if alone else [(lane, of_lane)]
         for place, (name, part) in enumerate(parts):
+            colour, dash = lane_look(lane, place)
             yield Line(
                 label=learner_label(str(name)) if alone else str(lane),
                 lane=lane,
-                colour=lane_colour(lane),
-                symbol=LANE_SYMBOLS.get(lane, "circle-open"),
-                dash=_CONTROL_DASHES[name] if name in _CONTROL_DASHES else DASHES[place % len(DASHES)],
+                colour=colour,
+                symbol=_SYMBOLS.get(str(name), LANE_SYMBOLS.get(lane, "circle-open")),
+                dash=_DASHES.get(str(name), dash),
                 rank=10 * lane_rank(lane) + place,
                 rows=part,
             )

@@ -4,8 +4,9 @@
 (() => {
   const PAGE = 150;
   const FILTERS = { modality: "Modality", source: "Source", family: "Family", protocol: "Protocol", metric: "Metric",
-    support: "Support", fold: "Fold", lane: "Lane" };
+    support: "Support", fold: "Fold", lane: "Lane", learner: "Learner" };
   const NUMERIC = new Set(["value", "classical", "prior", "tasks", "episodes", "fit", "adapt", "memory", "seeds"]);
+  const PRESETS = { metric: "primary metrics", support: "largest support", fold: "all folds together", learner: "one per lane" };
   const DEFAULT = "default view", ALL = "all of them";
   const data = JSON.parse(document.getElementById("rows").textContent);
   const table = document.getElementById("board");
@@ -39,8 +40,8 @@
       const keep = Object.entries(wanted).every(([key, value]) => {
         if (value === ALL) return true;
         if (value !== DEFAULT) return text(key, row) === value;
-        return key === "metric" ? text("primary", row) === "1"
-          : key === "support" ? text("largest", row) === "1" : text("fold", row) === "all";
+        if (key === "fold") return text("fold", row) === "all";
+        return text({ metric: "primary", support: "largest", learner: "stands" }[key], row) === "1";
       });
       if (keep) rows.push(row);
     }
@@ -83,14 +84,13 @@
 
   function addFilter(key, title) {
     const levels = data[key].levels;
-    const preset = ["metric", "support", "fold"].includes(key);
+    const preset = key in PRESETS;
     if (levels.length < 2 && !preset) return;
     const label = form.appendChild(document.createElement("label"));
     label.append(title);
     const select = label.appendChild(document.createElement("select"));
     select.name = key;
-    const names = { metric: "primary metrics", support: "largest support", fold: "all folds together" };
-    const options = preset ? [[DEFAULT, names[key]], [ALL, ALL]] : [[ALL, ALL]];
+    const options = preset ? [[DEFAULT, PRESETS[key]], [ALL, ALL]] : [[ALL, ALL]];
     const order = [...levels].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     for (const level of order) if (!(key === "fold" && level === "all")) options.push([level, level]);
     for (const [value, name] of options) select.add(new Option(name, value));
@@ -163,7 +163,8 @@
   }
 
   function swatch(trace) {
-    const marks = { circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", x: "✕", cross: "✚", star: "★" };
+    const marks = { circle: "●", square: "■", diamond: "◆", "triangle-up": "▲", x: "✕", cross: "✚", "cross-open": "✛",
+      star: "★", "star-open": "☆", "star-diamond": "✦" };
     const dashes = { solid: "", dash: "6 4", dot: "2 3", dashdot: "6 3 2 3", longdash: "10 4" };
     const colour = (trace.marker && trace.marker.color) || trace.line.color;
     const box = document.createElement("span");
