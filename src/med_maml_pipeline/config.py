@@ -146,13 +146,19 @@ class Parameters(_Block):
                 raise ValueError(f"unknown learner '{name}'; {did_you_mean(name, LEARNERS)}")
         return learners
 
-    @field_validator("roster")
+    @field_validator("roster", mode="before")
     @classmethod
-    def _known_roster(cls, roster: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        for name in () if isinstance(roster, str) else roster:
-            if name not in LEARNERS:
-                raise ValueError(f"unknown learner '{name}'; {did_you_mean(name, LEARNERS)}")
-        return roster
+    def _known_roster(cls, roster: object) -> object:
+        if roster in ("core", "all"):
+            return roster
+        if isinstance(roster, list | tuple) and roster:
+            for name in map(str, roster):
+                if name not in LEARNERS:
+                    raise ValueError(f"unknown learner '{name}'; {did_you_mean(name, LEARNERS)}")
+            return roster
+        known = ("core", "all", *(f"[{name}]" for name in LEARNERS))
+        meant = f"; {did_you_mean(roster, known)}" if isinstance(roster, str) else ""
+        raise ValueError(f"expected 'core', 'all' or a list of learners{meant}")
 
     @property
     def active_budget(self) -> Budget:

@@ -41,7 +41,8 @@ def _sentence(complaint: ErrorDetails, model: object) -> str:
         return f"unknown key '{key}'; {did_you_mean(str(place[-1]), _fields_at(model, place[:-1]))}"
     if complaint["type"] == "missing":
         return f"key '{key}' is missing"
-    return f"key '{key}': {complaint['msg']}" if key else complaint["msg"]
+    said = complaint["msg"].removeprefix("Value error, ")
+    return f"key '{key}': {said}" if key else said
 
 
 def _fields_at(model: object, place: tuple[int | str, ...]) -> set[str]:

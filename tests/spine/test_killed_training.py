@@ -16,7 +16,7 @@ from med_maml_pipeline.learners.state_file import read_state
 KILLS, STEPS = 2, 60
 RUN = (
     *("--pipelines", "meta_training", "--namespaces", "ehr.maml"),
-    *("--params", f"learners.ehr.maml.quick.steps={STEPS},state.every=0"),
+    *("--params", f"roster=[maml],learners.ehr.maml.quick.steps={STEPS},state.every=0"),
 )
 CHECKPOINTS = "ehr_maml_checkpoints"
 

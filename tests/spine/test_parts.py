@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 from spine_project import SpineProject
@@ -24,6 +25,20 @@ def test_a_stage_alone_uses_what_is_there(copy: SpineProject) -> None:
     old, new = (path.read_bytes() for path in copy.versions("scoreboard"))
     assert old == new
     assert "Primary metric" in outcome.output
+
+
+def test_ensembles_alone_use_the_lanes_that_are_there(copy: SpineProject) -> None:
+    outcome = copy.run("--pipelines", "ensembles", "--namespaces", "molecules.ensemble")
+    assert outcome.code == 0, outcome.output
+    first, second = copy.records()
+    assert set(second["seconds"]) == {"molecules.ensemble.combine"}
+    for lane in LANES:
+        assert second["loaded"][f"molecules_{lane}_validation_predictions"] == first["run_id"]
+    assert copy.fingerprint("molecules_ensemble_checkpoints", 0) == copy.fingerprint(
+        "molecules_ensemble_checkpoints", 1
+    )
+    old, new = map(pd.read_parquet, copy.versions("molecules_ensemble_predictions"))
+    pd.testing.assert_frame_equal(old, new, check_exact=True)  # seconds too: they are those of the members
 
 
 @pytest.mark.slow
@@ -62,10 +77,11 @@ def test_a_stage_before_its_inputs_exist(fresh: SpineProject) -> None:
 @pytest.mark.slow
 def test_after_a_failure_the_run_goes_on_and_repeats_nothing(copy: SpineProject) -> None:
     """A checkpoint is damaged, found out, and put right."""
-    (checkpoint,) = copy.versions("molecules_metric_checkpoints")[0].rglob("*.safetensors")
+    checkpoint = next(copy.versions("molecules_metric_checkpoints")[0].rglob("protonet.safetensors"))
     sound = checkpoint.read_bytes()
     checkpoint.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
-    outcome = copy.run("--pipelines", "adaptation,evaluation,reporting", "--namespaces", "molecules")
+    stages = "adaptation,ensembles,evaluation,reporting"
+    outcome = copy.run("--pipelines", stages, "--namespaces", "molecules")
     assert outcome.code == 1
     assert outcome.output.rstrip().splitlines()[-1].startswith("Error: a file of dataset")
     failed = copy.records()[-1]
@@ -82,7 +98,7 @@ def test_after_a_failure_the_run_goes_on_and_repeats_nothing(copy: SpineProject)
     assert not failed["seconds"].keys() & resumed["seconds"].keys()
     done = failed["seconds"].keys() | resumed["seconds"].keys()
     assert {f"molecules.{lane}.adapt" for lane in LANES} <= done
-    assert "molecules_report" in resumed["saved"]
+    assert {"molecules_ensemble_predictions", "molecules_report"} <= resumed["saved"].keys()
     assert resumed["loaded"]["molecules_classical_predictions"] == failed["run_id"]
     assert len(copy.versions("molecules_classical_predictions")) == 2
 

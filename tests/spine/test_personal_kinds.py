@@ -90,7 +90,7 @@ def _check(made: pd.DataFrame, own: Own) -> None:
 
 
 def test_pictures(pictures: Own) -> None:
-    for lane in ("protonet", "classical"):
+    for lane in ("metric", "ensemble"):
         outcome = _predict_pictures(pictures, lane)
         assert outcome.code == 0, outcome.output
         assert "Zz-" not in outcome.output
@@ -109,7 +109,7 @@ def test_a_truncated_picture_is_told_by_its_row(pictures: Own) -> None:
     picture = pictures.project.path / "my_folder" / name
     whole = picture.read_bytes()
     picture.write_bytes(whole[: len(whole) // 2])
-    outcome = _predict_pictures(pictures, "protonet")
+    outcome = _predict_pictures(pictures, "metric")
     picture.write_bytes(whole)
     assert outcome.code == 1
     assert "row 2" in outcome.output.rstrip().splitlines()[-1]

@@ -15,7 +15,7 @@ from spine_project import Outcome, SpineProject
 from med_maml_pipeline.datasets.manifest import MANIFEST, Manifest
 from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.learners.checkpoints import CheckpointKey, load_checkpoint
-from med_maml_pipeline.learners.registry import get_learner
+from med_maml_pipeline.learners.registry import LANES, get_learner
 from med_maml_pipeline.sources.examples import load_examples
 from med_maml_pipeline.tasks.types import Support, TargetType
 
@@ -109,7 +109,8 @@ def test_patients(mine: SpineProject) -> None:
     _write(mine, "ehr", _patients(mine))
     before = mine.fingerprint("ehr_maml_checkpoints")
     files = {path: path.read_bytes() for path in _files(mine, "ehr_maml_checkpoints")}
-    outcome = _personalise(mine, "ehr.maml", "ehr", f"personalisation.problem={EHR_PROBLEM}")
+    asked = (f"personalisation.problem={EHR_PROBLEM}", "personalisation.learner=maml")
+    outcome = _personalise(mine, "ehr.maml", "ehr", *asked)
     assert outcome.code == 0, outcome.output
     made, query = _predictions(mine, "ehr_maml"), pd.read_csv(mine.path / "ehr_query.csv", dtype={"id": str})
     assert made["id"].tolist() == query["id"].tolist()
@@ -135,6 +136,21 @@ def test_the_record_names_no_file_of_the_user(mine: SpineProject) -> None:
     assert "ehr_support" not in json.dumps(record)
     assert set(record["inputs"]) == {"ehr_metric_checkpoints", "personal_query", "personal_support"}
     assert list(record["saved"]) == ["ehr_metric_personal_predictions"]
+
+
+def test_all_lanes_together(mine: SpineProject) -> None:
+    _write(mine, "molecules", _molecules(mine))
+    outcome = _personalise(mine, "molecules.ensemble", "molecules")
+    assert outcome.code == 0, outcome.output
+    made = _predictions(mine, "molecules_ensemble")
+    query = pd.read_csv(mine.path / "molecules_query.csv", dtype=str)
+    assert made["id"].tolist() == query["id"].tolist()
+    assert made["probability_1"].astype(float).between(0, 1).all()
+    record = mine.records()[-1]
+    assert {name for name in record["inputs"] if name.endswith("checkpoints")} == {
+        f"molecules_{lane}_checkpoints" for lane in (*LANES, "ensemble")
+    }
+    assert "molecules.ensemble: stacked (" in outcome.output
 
 
 def test_molecules_alone_in_company_and_from_a_given_version(mine: SpineProject) -> None:

@@ -20,6 +20,8 @@ def _last_line(project: SpineProject, *arguments: str) -> str:
         ("evaluatoin.n_bootstrap=100", "unknown key 'evaluatoin'; did you mean 'evaluation'?"),
         ("seeds=0", "key 'seeds': Input should be greater than or equal to 1"),
         ("budget=quik", "key 'budget': Input should be 'quick' or 'full'"),
+        ("roster=[protont]", "unknown learner 'protont'; did you mean 'protonet'?"),
+        ("roster=maml", "expected 'core', 'all' or a list of learners; did you mean '[maml]'?"),
         ("learners.ehr.mamml.quick.steps=3", "unknown learner 'mamml'; did you mean 'maml'?"),
     ],
 )

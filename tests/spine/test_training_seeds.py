@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from spine_project import Outcome, SpineProject, made_once
 
+from med_maml_pipeline.learners.registry import LANES
 from med_maml_pipeline.metrics.scores import score_predictions
 
-LANES = ("maml", "protonet", "transfer", "classical", "control")
 PERSONAL = ("--pipelines", "personalisation", "--namespaces", "molecules.maml")
 
 
@@ -21,7 +21,7 @@ def seeded(finished: SpineProject, shared_folder: Path) -> SpineProject:
 
     def make(path: Path) -> tuple[SpineProject, Outcome]:
         project = finished.copied(path)
-        pipelines = ("--pipelines", "meta_training,adaptation,evaluation,reporting")
+        pipelines = ("--pipelines", "meta_training,adaptation,ensembles,evaluation,reporting")
         return project, project.run(*pipelines, "--namespaces", "molecules", "--params", "seeds=2")
 
     project, outcome = made_once(shared_folder, "seeded_run", make)
@@ -31,7 +31,7 @@ def seeded(finished: SpineProject, shared_folder: Path) -> SpineProject:
 
 
 def _predictions(project: SpineProject, version: int) -> pd.DataFrame:
-    paths = [project.versions(f"molecules_{lane}_predictions")[version] for lane in LANES]
+    paths = [project.versions(f"molecules_{lane}_predictions")[version] for lane in (*LANES, "ensemble")]
     return pd.concat(map(pd.read_parquet, paths), ignore_index=True)
 
 

@@ -8,7 +8,8 @@ import pytest
 from kedro.framework.project import configure_project, pipelines
 from spine_project import Outcome, SpineProject
 
-from med_maml_pipeline.learners.registry import LEARNERS
+from med_maml_pipeline.learners.ensembles import ENSEMBLES
+from med_maml_pipeline.learners.registry import CORE, LANES, get_learner
 from med_maml_pipeline.metrics.schema import SCOREBOARD_COLUMNS
 from med_maml_pipeline.modalities import MODALITIES
 
@@ -36,9 +37,10 @@ def test_the_scoreboard_has_the_agreed_columns_and_every_lane(finished: SpinePro
     scoreboard = finished.table("scoreboard")
     assert tuple(scoreboard.columns) == SCOREBOARD_COLUMNS
     assert set(scoreboard["modality"]) == set(MODALITIES)
-    assert set(LEARNERS) <= set(scoreboard["learner"])
-    lanes = {"optimisation", "metric", "transfer", "classical", "control"}
-    assert all(lanes <= found for found in scoreboard.groupby("modality")["lane"].agg(set))
+    assert set(scoreboard["learner"]) == {*CORE, *ENSEMBLES}
+    lanes = {get_learner(name).lane for name in CORE} | {"ensemble"}
+    assert len(lanes) == len(LANES) + 1
+    assert all(lanes == found for found in scoreboard.groupby("modality")["lane"].agg(set))
 
 
 def test_all_learners_of_a_cell_are_judged_on_the_same_episodes(finished: SpineProject) -> None:
