@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -27,7 +29,14 @@ def _module(name: str) -> ModuleType:
 
 @pytest.mark.parametrize(
     ("name", "only"),
-    [("gradients", "MLP"), ("speed", ""), ("memory", ""), ("adaptation", ""), ("complexity", "steps")],
+    [
+        ("gradients", "MLP"),
+        ("speed", ""),
+        ("memory", ""),
+        ("adaptation", ""),
+        ("complexity", "steps"),
+        ("sinusoid", "protonet,fomaml,fine_tune,knn"),
+    ],
 )
 def test_command_leaves_results_table_and_picture(name, only, tmp_path):
     page = tmp_path / "page.md"
@@ -53,6 +62,38 @@ def test_gradients_agree(tmp_path):
         exact = {name: error for name, error in row["error"].items() if name != "finite differences"}
         assert max(exact.values()) < 1e-10
         assert row["error"]["finite differences"] < (1e-8 if row["network"] == "MLP, SiLU" else 1e-5)
+
+
+def test_sinusoids_are_those_of_the_paper():
+    family = _module("common.sinusoids").Family(train=40, validation=2, test=2)
+    problem = _module("common.sinusoids").sinusoids(family)
+    for task in problem.tasks:
+        x = problem.query(task, np.arange(len(task))).x[:, 0]
+        basis = np.stack([np.sin(x), np.cos(x)], axis=1)
+        (along, across), *_ = np.linalg.lstsq(basis, task.y, rcond=None)
+        assert np.abs(x).max() <= 5
+        assert np.abs(basis @ [along, across] - task.y).max() < 1e-5
+        assert 0.1 <= np.hypot(along, across) <= 5
+        assert across <= 1e-5  # a phase in [0, π]: sin(x - p) = cos p sin x - sin p cos x
+    for episode in problem.episodes:
+        assert len(episode.support) == episode.support_size
+        assert not set(episode.support) & set(episode.query)
+
+
+def test_reference_table_has_every_learner_and_stops_where_one_has_no_check(monkeypatch, tmp_path):
+    references = _module("reference_table")
+    page = tmp_path / "page.md"
+    page.write_text("<!-- bench:reference_table -->\n<!-- /bench:reference_table -->\n")
+    references.main(["--only", "knn", "--results", str(tmp_path), "--write", str(page)])
+    assert "| `knn` | classical | NumPy | scores | 3 |" in page.read_text(encoding="utf-8")
+    wrong = dataclasses.replace(references.CHECKS[0], learner="knn", error=lambda: float("nan"))
+    monkeypatch.setattr(references, "CHECKS", (*references.CHECKS, wrong))
+    with pytest.raises(SystemExit, match="errors that pass their gates: knn"):
+        references.main(["--only", "knn", "--results", str(tmp_path)])
+    checks = tuple(check for check in references.CHECKS if check.learner != "knn")
+    monkeypatch.setattr(references, "CHECKS", checks)
+    with pytest.raises(SystemExit, match="without a check .*: knn"):
+        references.main(["--results", str(tmp_path)])
 
 
 def test_speed_stops_where_gradients_differ(monkeypatch, tmp_path):

@@ -62,8 +62,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(name: str, chosen: argparse.Namespace, content: Mapping[str, Any], markdown: str) -> None:
-    """Writes the JSON file, fills markers, prints the table."""
+def save(
+    name: str, chosen: argparse.Namespace, content: Mapping[str, Any], markdown: str, *, picture: bool = True
+) -> None:
+    """Writes the JSON file, fills markers with table and picture, prints the table."""
     facts = machine()
     chosen.results.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"machine": facts, "effort": effort(chosen), **content}, indent=1, ensure_ascii=False)
@@ -75,8 +77,8 @@ def save(name: str, chosen: argparse.Namespace, content: Mapping[str, Any], mark
     markdown = f"{markdown}\n\n{note}"
     print(markdown)
     for path in chosen.write:
-        picture = os.path.relpath(chosen.images / f"{name}.png", path.parent)
-        write_between_markers(path, name, f"{markdown}\n\n![{name}]({Path(picture).as_posix()})")
+        place = Path(os.path.relpath(chosen.images / f"{name}.png", path.parent)).as_posix()
+        write_between_markers(path, name, f"{markdown}\n\n![{name}]({place})" if picture else markdown)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
-__all__ = ["COLOURS", "MARKERS", "logarithmic", "panels", "write_picture"]
+__all__ = ["COLOURS", "MARKERS", "logarithmic", "mosaic", "panels", "write_picture"]
 
 COLOURS = {
     "ours": "#0072B2",
@@ -33,6 +34,19 @@ MARKERS = {
 
 def panels(rows: int, columns: int, width: float, height: float) -> tuple[Any, Any]:
     """A figure and its axes as an array ``[rows, columns]``; sizes in inches."""
+    return _pyplot().subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+
+
+def mosaic(
+    layout: Sequence[Sequence[str]], width: float, height: float, width_ratios: Sequence[float]
+) -> tuple[Any, dict[str, Any]]:
+    """A figure and its axes by name, where a name that repeats spans its places; sizes in inches."""
+    return _pyplot().subplot_mosaic(
+        layout, figsize=(width, height), width_ratios=width_ratios, layout="constrained"
+    )
+
+
+def _pyplot() -> Any:
     import matplotlib
 
     matplotlib.use("agg")
@@ -49,17 +63,18 @@ def panels(rows: int, columns: int, width: float, height: float) -> tuple[Any, A
             "legend.frameon": False,
         }
     )
-    return pyplot.subplots(rows, columns, figsize=(width, height), squeeze=False, layout="constrained")
+    return pyplot
 
 
-def logarithmic(axis: Any) -> None:
-    """Makes the vertical axis logarithmic, with plain numbers at 1, 2, 5, 10, …"""
+def logarithmic(axis: Any, which: Literal["x", "y"] = "y") -> None:
+    """Makes one axis logarithmic, with plain numbers at 1, 2, 5, 10, …"""
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-    axis.set_yscale("log")
-    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.yaxis.set_major_formatter(ScalarFormatter())
-    axis.yaxis.set_minor_formatter(NullFormatter())
+    (axis.set_xscale if which == "x" else axis.set_yscale)("log")
+    scale = axis.xaxis if which == "x" else axis.yaxis
+    scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    scale.set_major_formatter(ScalarFormatter())
+    scale.set_minor_formatter(NullFormatter())
 
 
 def write_picture(figure: Any, name: str, chosen: argparse.Namespace) -> None:

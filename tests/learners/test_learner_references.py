@@ -20,3 +20,7 @@ torch.set_num_threads(1)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: f"{c.learner}-{c.quantity}-{c.reference}")
 def test_error_is_below_its_gate(check):
     assert check.error() <= check.gate
+
+
+def test_every_learner_has_a_check():
+    assert {check.learner for check in CHECKS} == set(LEARNERS)
