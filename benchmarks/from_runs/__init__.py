@@ -1,0 +1,1 @@
+"""Tables from the artifacts of the latest run: what `results_tables.py` and `stacked_ablation.py` share."""
