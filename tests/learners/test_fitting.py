@@ -130,3 +130,8 @@ def test_a_damaged_finished_meta_training_is_done_again(
     assert len(calls) == 2
     assert "damaged" in caplog.text
     pd.testing.assert_frame_equal(again.selection, first.selection, check_exact=True)
+
+
+def test_nothing_to_do_is_done_by_any_number_of_workers():
+    """A lane of which the roster has nobody."""
+    assert list(run_jobs(len, [], workers=2)) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ import pandas as pd
 
 from med_maml_pipeline.learners.checkpoints import checkpoint_files
 from med_maml_pipeline.learners.described_inputs import describe_inputs, input_files
-from med_maml_pipeline.learners.registry import LANES, get_learner
-from med_maml_pipeline.learners.training import Effort, meta_train
+from med_maml_pipeline.learners.registry import CORE, get_learner, roster
+from med_maml_pipeline.learners.training import Effort, Trained, meta_train
 from med_maml_pipeline.tasks.types import (
     Episode,
     FeatureKind,
@@ -69,11 +69,16 @@ def encoded(frame: pd.DataFrame) -> np.ndarray:
 
 
 @cache
-def problem(*, shared: bool = True) -> Problem:
-    """Two tasks to train and one to validate over one table, each with episodes of 5 + 5."""
+def problem(*, shared: bool = True, alike: bool = False) -> Problem:
+    """Two tasks to train and one to validate over one table, each with episodes of 5 + 5.
+
+    Args:
+        shared: Whether tasks share their inputs.
+        alike: Whether "positive" means alike in them: with it the zero-shot prior takes part.
+    """
     x = encoded(rows(3 * ROWS, seed=1))
     splits = (MetaSplit.TRAIN, MetaSplit.TRAIN, MetaSplit.VALIDATION)
-    tasks = tuple(_task(number, split, x) for number, split in enumerate(splits))
+    tasks = tuple(replace(_task(n, split, x), shared_meaning=alike) for n, split in enumerate(splits))
     episodes = tuple(
         Episode(f"e/{draw}", tasks[2].task_id, *_drawn(tasks[2], draw), n_shot=5, support_size=5, draw=draw)
         for draw in range(2)
@@ -94,20 +99,41 @@ def _drawn(task: Task, draw: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def trained(lane: str, *, shared: bool = True, seeds: tuple[int, ...] = (0,)) -> Store:
+def trained(
+    lane: str,
+    *,
+    shared: bool = True,
+    alike: bool = False,
+    seeds: tuple[int, ...] = (0,),
+    learners: tuple[str, ...] = CORE,
+) -> Store:
     """The snapshot that meta-training of a lane leaves. Not to be changed: take a copy of ``files``."""
-    own = problem(shared=shared)
-    learners = [name for name in LANES[lane] if get_learner(name).supports(own)]
-    tiny = {name: {"steps": 3, "hidden": (8,)} for name in learners}
-    done = list(meta_train([own], learners, Effort(2, 1, 2, tiny), seeds))
+    own = problem(shared=shared, alike=alike)
+    done = meta_trained(lane, shared=shared, alike=alike, seeds=seeds, learners=learners)
     schema = {"features": NAMES, "kinds": KINDS, "image": None, "preprocessing": {}}
-    chosen = pd.concat([t.selection for t in done])
+    chosen = selection_of(done)
     store = Store()
     for t in done:
         store.files |= dict(checkpoint_files(t.key, t.checkpoint))
     inputs = describe_inputs(own, "ehr", {"s/main": schema})
     store.files |= dict(input_files("p", 0, inputs, chosen[chosen["chosen"].astype(bool)]))
     return store
+
+
+@cache
+def meta_trained(
+    lane: str, *, shared: bool, alike: bool, seeds: tuple[int, ...], learners: tuple[str, ...]
+) -> tuple[Trained, ...]:
+    """Those of the learners that are the lane's, meta-trained for three steps."""
+    own = problem(shared=shared, alike=alike)
+    here = [name for name in roster(learners, lane) if get_learner(name).supports(own)]
+    tiny = {name: {"steps": 3, "hidden": (8,)} for name in here}
+    return tuple(meta_train([own], here, Effort(2, 1, 2, tiny), seeds))
+
+
+def selection_of(done: Sequence[Trained]) -> pd.DataFrame:
+    """Their selection as one table."""
+    return pd.concat([t.selection for t in done], ignore_index=True)
 
 
 def tables(folder: Path, frame: pd.DataFrame, n_support: int) -> tuple[Path, Path]:

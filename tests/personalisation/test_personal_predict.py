@@ -12,7 +12,7 @@ from own_cases import KINDS, Store, encoded, rows, trained
 
 from med_maml_pipeline.errors import ConfigurationError, DataError
 from med_maml_pipeline.learners.checkpoints import CheckpointKey, load_checkpoint
-from med_maml_pipeline.learners.registry import LANES, get_learner
+from med_maml_pipeline.learners.registry import get_learner, roster
 from med_maml_pipeline.personalisation import PersonalisationSettings, personalise
 from med_maml_pipeline.tasks.types import Support, TargetType
 
@@ -28,7 +28,7 @@ def _chosen_settings(store: Store, learner: str) -> dict[str, object]:
 @pytest.mark.parametrize("lane", ABLE)
 def test_scores_are_those_of_the_learner_called_directly(ask, own, lane):
     store = trained(lane)
-    for learner in (name for name in LANES[lane] if f"p/0/0/{name}.json" in store.files):
+    for learner in (name for name in roster("core", lane) if f"p/0/0/{name}.json" in store.files):
         table = ask(own, lane, learner=learner)
         y = own["label"].to_numpy(dtype=np.float32)
         support = Support(encoded(own)[:10], y[:10], KINDS, TargetType.BINARY, 2)
@@ -125,7 +125,7 @@ def test_identifiers_come_back_as_they_were_written(ask, own):
 def test_the_log_holds_counts_and_no_identifier_or_label(ask, own, caplog):
     own = own.assign(label=np.where(own["label"] == 1, "sickly", "healthy"))
     with caplog.at_level(logging.DEBUG):
-        ask(own)
+        ask(own, learner="protonet")
     text = "\n".join(record.getMessage() for record in caplog.records)
     assert "ehr.metric: protonet adapts to 10 support cases in 2 classes and predicts 20" in text
     assert "case-" not in text

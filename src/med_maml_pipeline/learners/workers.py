@@ -19,7 +19,7 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
     Every job computes on one thread, in this process or another, so that figures do not depend on
     ``workers`` to the last bit.
     """
-    if workers == 1 or len(jobs) == 1:
+    if workers == 1 or len(jobs) <= 1:
         yield from (on_one_thread(work, job) for job in jobs)
         return
     parallel = Parallel(

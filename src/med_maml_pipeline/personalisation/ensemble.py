@@ -72,7 +72,7 @@ def personalise_ensemble(
     task = read_own_task(support, query, inputs, modality, settings)
     able = [can_predict(member, inputs, task.target_type) for member in members]
     used = ENSEMBLES[name].used(checkpoint, _episode(task, _blank(task, able)))
-    tell_of(task, lane, f"{name} ({', '.join(used)})")
+    tell_of(task, inputs, lane, f"{name} ({', '.join(used)})", used)
     scores = {
         member: predicted(homes[member], CheckpointKey(problem, fold, member, trained), task, seed)
         for member in used

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,14 +89,22 @@ def can_predict(learner: str, inputs: Inputs, target_type: TargetType) -> bool:
     return learner not in _ONLY_AS_TRAINED or target_type in inputs.target_types
 
 
-def tell_of(task: OwnTask, lane: str, learner: str) -> None:
-    """Logs what is done, in counts, and warns of query cases that the support shows already."""
+def tell_of(task: OwnTask, inputs: Inputs, lane: str, said: str, learners: Sequence[str]) -> None:
+    """Logs what is done, in counts, and warns of what may disappoint.
+
+    Args:
+        task: The user's task.
+        inputs: What the checkpoints read.
+        lane: Namespace of the lane.
+        said: What adapts.
+        learners: Those whose checkpoints are used.
+    """
     classes = f" in {len(task.labels.classes)} classes" if task.labels.classes else ""
     support, query = task.rows.support, task.rows.query
     _LOGGER.info(
         "%s: %s adapts to %d support cases%s and predicts %d",
         lane,
-        learner,
+        said,
         len(support),
         classes,
         len(query),
@@ -103,6 +112,14 @@ def tell_of(task: OwnTask, lane: str, learner: str) -> None:
     seen = {row.tobytes() for row in support}
     if alike := sum(row.tobytes() in seen for row in query):
         _LOGGER.warning("%s: %d query cases are alike in every input to a support case", lane, alike)
+    trained = [name for name in learners if get_learner(name).lane != "classical"]
+    if trained and task.target_type not in inputs.target_types:
+        _LOGGER.warning(
+            "%s: the checkpoint saw no %s task in meta-training: no head is learned for it by %s",
+            lane,
+            task.target_type,
+            ", ".join(trained),
+        )
 
 
 def predicted(store: CheckpointStore, key: CheckpointKey, task: OwnTask, seed: int) -> FloatArray:

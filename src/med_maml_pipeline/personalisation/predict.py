@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pandas as pd
@@ -10,15 +9,12 @@ import pandas as pd
 from med_maml_pipeline.errors import ConfigurationError
 from med_maml_pipeline.learners.checkpoints import CheckpointKey, CheckpointStore, checkpoint_keys
 from med_maml_pipeline.learners.described_inputs import Inputs, load_chosen, load_inputs
-from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.personalisation.choice import best_learner, choose_problem
-from med_maml_pipeline.personalisation.own_task import OwnTask, can_predict, predicted, read_own_task, tell_of
+from med_maml_pipeline.personalisation.own_task import can_predict, predicted, read_own_task, tell_of
 from med_maml_pipeline.personalisation.settings import PersonalisationSettings
 from med_maml_pipeline.tasks.types import TargetType
 
 __all__ = ["personalise"]
-
-_LOGGER = logging.getLogger(__name__)
 
 
 def personalise(
@@ -58,7 +54,7 @@ def personalise(
     learners = _able(learners, inputs, task.target_type, lane)
     chosen = load_chosen(checkpoints, problem, fold, trained)
     learner = best_learner(chosen, learners, task.target_type, task.size)
-    _tell(lane, learner, inputs, task)
+    tell_of(task, inputs, lane, learner, [learner])
     return task.table(predicted(checkpoints, CheckpointKey(problem, fold, learner, trained), task, seed))
 
 
@@ -71,14 +67,3 @@ def _able(learners: tuple[str, ...], inputs: Inputs, target_type: TargetType, la
             f"{target_type}; choose another learner or lane"
         )
     return able
-
-
-def _tell(lane: str, learner: str, inputs: Inputs, task: OwnTask) -> None:
-    tell_of(task, lane, learner)
-    if get_learner(learner).lane != "classical" and task.target_type not in inputs.target_types:
-        _LOGGER.warning(
-            "%s: the checkpoint saw no %s task in meta-training: %s has learned features for it, but no head",
-            lane,
-            task.target_type,
-            learner,
-        )

@@ -77,7 +77,7 @@ class Stacked:
         return total
 
     def used(self, checkpoint: Checkpoint, episode: ScoredEpisode) -> tuple[str, ...]:
-        """Members with a score and a weight at this support size; all with a score where none has a weight."""
+        """Members with a score and a weight at this support size; all with a score if none has both."""
         weights = self._weights(checkpoint, episode)
         return tuple(n for n, w in zip(members_of(checkpoint.facts), weights, strict=True) if w > 0)
 
