@@ -1,4 +1,4 @@
-"""Ensembles of a whole problem: learned from stored validation predictions, used on stored test predictions."""
+"""Ensembles of a whole problem: learned from validation predictions, used on test predictions."""
 
 from __future__ import annotations
 

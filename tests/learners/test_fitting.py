@@ -16,6 +16,7 @@ from med_maml_pipeline.learners.fingerprint import content_digest, fingerprint
 from med_maml_pipeline.learners.fitting import Surroundings
 from med_maml_pipeline.learners.maml import Maml
 from med_maml_pipeline.learners.training import Effort, Trained, meta_train
+from med_maml_pipeline.learners.workers import run_jobs
 from med_maml_pipeline.tasks.types import Problem, TargetType
 
 torch.set_num_threads(1)

@@ -106,7 +106,7 @@ def _sizes(checkpoint: Checkpoint, kind: str) -> SizeRange:
 
 def _known(episode: ScoredEpisode) -> NDArray[np.bool_]:
     """Members ``[m]`` that have a score here."""
-    return ~np.isnan(episode.z).any(axis=(1, 2))
+    return np.asarray(~np.isnan(episode.z).any(axis=(1, 2)))
 
 
 def _kind(episode: ScoredEpisode) -> str:
