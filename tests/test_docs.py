@@ -127,6 +127,10 @@ def test_the_architecture_names_every_file(room):
 
 
 @pytest.mark.parametrize("name", ["embedded", "public"])
-def test_the_readme_has_the_marks_of_its_tables(name):
-    text = (REPO / "README.md").read_text(encoding="utf-8")
-    assert re.search(rf"<!-- results:{name} -->\n.*?<!-- /results:{name} -->", text, re.DOTALL)
+@pytest.mark.parametrize(
+    ("page", "kind"),
+    [("README.md", "answers"), ("docs/results.md", "learners"), ("docs/results.md", "results")],
+)
+def test_pages_have_the_marks_of_their_tables(page, kind, name):
+    text = (REPO / page).read_text(encoding="utf-8")
+    assert re.search(rf"<!-- {kind}:{name} -->\n.*?<!-- /{kind}:{name} -->", text, re.DOTALL)

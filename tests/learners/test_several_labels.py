@@ -135,7 +135,7 @@ def test_a_checkpoint_says_that_it_has_learned_binary_targets() -> None:
 
 
 def test_ensembles_combine_log_odds_label_by_label() -> None:
-    """A weighted sum of the members' log-odds, learned from each label where it is observed."""
+    """A weighted sum of the members' log-odds and a threshold, learned from labels where they are observed."""
     effort = Effort(2, 1, 1, {})
     trained = list(meta_train([several()], ["logistic", "knn"], effort, [0]))
     checkpoints = {one.key: one.checkpoint for one in trained}
@@ -145,11 +145,14 @@ def test_ensembles_combine_log_odds_label_by_label() -> None:
     costs = pd.DataFrame({"learner": ["logistic", "knn"], "seconds_meta_fit": 1.0, "peak_memory_mib": 1.0})
     made = combine([several()], validation, test, costs.assign(problem="p", fold=0, seed=0))
     stacked = made.predictions[made.predictions["learner"] == "stacked"].set_index("episode_id")
-    weights = made.checkpoints[CheckpointKey("p", 0, "stacked", 0)].arrays["classes.weights"]
+    learned = made.checkpoints[CheckpointKey("p", 0, "stacked", 0)].arrays
+    weights, threshold = learned["classes.weights"], learned["classes.threshold"].mean()
     members = {name: rows.set_index("episode_id") for name, rows in test.groupby("learner")}
     for name, row in stacked.iterrows():
         own = np.stack([members[learner].loc[name, "scores"] for learner in ("logistic", "knn")])
-        np.testing.assert_allclose(row["scores"], weights[0] @ own, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            row["scores"], weights.mean(axis=0) @ own + threshold, rtol=1e-4, atol=1e-5
+        )
         assert np.isfinite(row["scores"]).all()
 
 

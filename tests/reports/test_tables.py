@@ -81,5 +81,5 @@ def test_losses_count_examples_and_undefined_values(reported):
     nothing = losses(board, run.tasks, run.attrition.assign(lost=0))[0]
     assert nothing == "Ingestion and task construction set nothing aside."
     assert losses(reported["molecules"].scoreboard, pd.DataFrame(), pd.DataFrame()) == (
-        "All 36 values of the primary metrics are defined.",
+        "All 44 values of the primary metrics are defined.",
     )

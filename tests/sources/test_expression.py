@@ -517,9 +517,12 @@ def test_meta_splits_by_study_with_many_classes_in_each(
     assert (by_split["max"] >= 5).all()
     assert (tasks.loc[tasks["meta_split"] == "test", "n_classes"] > 2).sum() == 4
     assert tasks.at["lymphoma", "n_classes"] == 6  # three of nine are too small for five shots
-    lost = catalog.attrition.set_index("table")["lost"].to_dict()
+    rare = catalog.attrition[catalog.attrition["step"].str.contains("rare classes")]
+    lost = rare.set_index("table")["lost"].to_dict()
     assert lost == {"lung_small": 10, "lymphoma": 8, "nci9": 7}
-    assert set(catalog.episodes["support_size"]) == {2, 5}
+    assert set(catalog.episodes["support_size"]) == {1, 2, 5, 10}
+    without_10 = catalog.attrition[catalog.attrition["step"].str.contains("support sizes")]
+    assert set(without_10["table"]) == {"glioma", "lung_small", "lymphoma", "nci9"}
     assert (catalog.audit["overlaps"] == 0).all()
 
 

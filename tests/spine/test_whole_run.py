@@ -10,6 +10,7 @@ from spine_project import Outcome, SpineProject
 
 from med_maml_pipeline.learners.ensembles import ENSEMBLES
 from med_maml_pipeline.learners.registry import CORE, LANES, get_learner
+from med_maml_pipeline.metrics.choice import CHOSEN_CLASSICAL, CHOSEN_OURS
 from med_maml_pipeline.metrics.schema import SCOREBOARD_COLUMNS
 from med_maml_pipeline.modalities import MODALITIES
 
@@ -37,9 +38,11 @@ def test_the_scoreboard_has_the_agreed_columns_and_every_lane(finished: SpinePro
     scoreboard = finished.table("scoreboard")
     assert tuple(scoreboard.columns) == SCOREBOARD_COLUMNS
     assert set(scoreboard["modality"]) == set(MODALITIES)
-    assert set(scoreboard["learner"]) == {*CORE, *ENSEMBLES}
+    assert set(scoreboard["learner"]) == {*CORE, *ENSEMBLES, CHOSEN_CLASSICAL, CHOSEN_OURS}
     lanes = {get_learner(name).lane for name in CORE} | {"ensemble"}
-    assert len(lanes) == len(LANES) + 1
+    assert lanes == {*LANES, "ensemble"} - {"maml", "model"} | {
+        "optimisation"
+    }  # nobody of 'model' is in core
     assert all(lanes == found for found in scoreboard.groupby("modality")["lane"].agg(set))
 
 
