@@ -135,7 +135,7 @@ def test_a_checkpoint_says_that_it_has_learned_binary_targets() -> None:
 
 
 def test_ensembles_combine_log_odds_label_by_label() -> None:
-    """A weighted sum of the members' log-odds and a threshold, learned from labels where they are observed."""
+    """A weighted sum of the members' log-odds and a threshold, learned where labels are observed."""
     effort = Effort(2, 1, 1, {})
     trained = list(meta_train([several()], ["logistic", "knn"], effort, [0]))
     checkpoints = {one.key: one.checkpoint for one in trained}
