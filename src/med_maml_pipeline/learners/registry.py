@@ -71,10 +71,9 @@ LANES: dict[str, tuple[str, ...]] = {
 ``forest_on_features`` runs with the transfer lane, whose pre-trained network it reads."""
 
 CORE: tuple[str, ...] = (
-    *("maml", "protomaml"),
-    *("protonet", "protonet_mahalanobis", "r2d2", "adkf"),
-    *("linear_probe", "fine_tune", "forest_on_features", "lda"),
-    *("logistic", "forest", "svm", "knn", "kernel_ridge", "tanimoto_krr"),
+    *("maml", "protonet", "r2d2"),
+    *("linear_probe", "fine_tune", "forest_on_features"),
+    *("logistic", "forest", "svm", "knn", "tanimoto_krr"),
     *("prior", "prior_residual", "untrained"),
 )
 """What a run trains where the parameter ``roster`` does not say otherwise."""
