@@ -68,12 +68,12 @@ def _pyplot() -> Any:
 
 def logarithmic(axis: Any, which: Literal["x", "y"] = "y") -> None:
     """Makes one axis logarithmic, with plain numbers at 1, 2, 5, 10, …"""
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     (axis.set_xscale if which == "x" else axis.set_yscale)("log")
     scale = axis.xaxis if which == "x" else axis.yaxis
     scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    scale.set_major_formatter(ScalarFormatter())
+    scale.set_major_formatter(StrMethodFormatter("{x:g}"))
     scale.set_minor_formatter(NullFormatter())
 
 
