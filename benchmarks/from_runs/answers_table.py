@@ -43,6 +43,5 @@ def _judged(row: Mapping[Any, Any], name: str, columns: tuple[str, str, str]) ->
     word = row[f"to_{name}"]
     if not word:
         return BLANK
-    p_value = row[f"holm_to_{name}" if row["counted"] else f"p_to_{name}"]
     figures = difference(*(row[column] for column in columns), bold=word != "level")
-    return f"{figures}<br>{word}, {p_label(p_value)}".replace("p ", "p\u00a0")
+    return f"{figures}<br>{word}, {p_label(row[f'judged_to_{name}'])}".replace("p ", "p\u00a0")

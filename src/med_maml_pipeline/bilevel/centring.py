@@ -13,9 +13,39 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from med_maml_pipeline.bilevel.batch import Labelled
-from med_maml_pipeline.bilevel.inner import Parameters
+from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters
+from med_maml_pipeline.bilevel.losses import TaskLoss
+from med_maml_pipeline.bilevel.proximal import Proximal
 
-__all__ = ["centre_in_bias", "centred"]
+__all__ = ["Rows", "centre_in_bias", "centred", "loss_on"]
+
+Rows = tuple[Tensor, Tensor, Tensor]
+"""Inputs, targets and weights of one task's support or query."""
+
+
+def loss_on(
+    network: nn.Module,
+    parameters: Mapping[str, Tensor],
+    rows: Rows,
+    support: Rows,
+    loss: TaskLoss,
+    problem: InnerLoop | Proximal,
+) -> Tensor:
+    """Loss of one task on some of its rows, on features that are centred where the problem says so.
+
+    Args:
+        network: The structure.
+        parameters: Of the task.
+        rows: Support or query.
+        support: The support, the very same object where that is what is asked for.
+        loss: Loss per task.
+        problem: ``centred`` is read of it.
+    """
+    outputs = functional_call(network, dict(parameters), (rows[0],))
+    if problem.centred:
+        seen = outputs if rows is support else functional_call(network, dict(parameters), (support[0],))
+        outputs = centred(outputs, seen, support[2], parameters[f"{network.head_path}.bias"])
+    return loss(outputs, *rows[1:])
 
 
 def centred(outputs: Tensor, support_outputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from med_maml_pipeline.bilevel import checkpointed, constant_input, conv4, reference, vmapped
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
-from med_maml_pipeline.bilevel.centring import centre_in_bias, centred
+from med_maml_pipeline.bilevel.centring import centre_in_bias, loss_on
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, RatesByStep
 from med_maml_pipeline.bilevel.losses import TaskLoss
 from med_maml_pipeline.networks.conv import Conv4
@@ -175,15 +175,8 @@ def descend(
 def _support_loss(
     network: nn.Module, support: Labelled, task: int, loss: TaskLoss, loop: InnerLoop
 ) -> reference.SupportLoss:
-    weight = support.weight[task]
-
-    def of(parameters: Parameters) -> Tensor:
-        outputs = functional_call(network, parameters, (support.x[task],))
-        if loop.centred:
-            outputs = centred(outputs, outputs, weight, parameters[f"{network.head_path}.bias"])
-        return loss(outputs, support.y[task], weight)
-
-    return of
+    rows = (support.x[task], support.y[task], support.weight[task])
+    return lambda parameters: loss_on(network, parameters, rows, rows, loss, loop)
 
 
 def _own_heads(network: nn.Module, parameters: Mapping[str, Tensor]) -> bool:

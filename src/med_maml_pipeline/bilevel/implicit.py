@@ -8,11 +8,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, grad_and_value, vjp, vmap
+from torch.func import grad, grad_and_value, vjp, vmap
 
 from med_maml_pipeline.bilevel import conv4
 from med_maml_pipeline.bilevel.batch import EpisodeBatch, Labelled
-from med_maml_pipeline.bilevel.centring import centre_in_bias, centred
+from med_maml_pipeline.bilevel.centring import Rows, centre_in_bias, loss_on
 from med_maml_pipeline.bilevel.given_gradients import given_gradients, of_each_task
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, Rates, rate_of
 from med_maml_pipeline.bilevel.losses import TaskLoss
@@ -21,9 +21,6 @@ from med_maml_pipeline.networks.conv import Conv4
 from med_maml_pipeline.networks.mlp import MLP
 
 __all__ = ["adapt_proximally", "implicit_query_losses"]
-
-Rows = tuple[Tensor, Tensor, Tensor]
-"""Inputs, targets and weights of one task's support or query."""
 
 Found = tuple[Tensor, Parameters]
 """Loss and its gradient by name."""
@@ -75,7 +72,7 @@ def adapt_proximally(
     rows = (support.x[0], support.y[0], support.weight[0])
 
     def on_support(theta: Tensor) -> Tensor:
-        return _loss(network, _named(theta, plain), rows, rows, loss, problem)
+        return loss_on(network, _named(theta, plain), rows, rows, loss, problem)
 
     end = proximal_descent(_with_gradient(on_support), _flat(plain), _rates(rates, plain), problem)
     found = _named(end, plain)
@@ -98,7 +95,7 @@ def _of_all(
 
     def of_task(start: Parameters, support: Rows, query: Rows) -> Found:
         def on(theta: Tensor, rows: Rows) -> Tensor:
-            return _loss(network, _named(theta, start), rows, support, loss, problem)
+            return loss_on(network, _named(theta, start), rows, support, loss, problem)
 
         def on_support(theta: Tensor) -> Tensor:
             return on(theta, support)
@@ -134,16 +131,6 @@ def _with_gradient(loss: Callable[[Tensor], Tensor]) -> LossAndGradient:
         return value, gradient
 
     return of
-
-
-def _loss(
-    network: nn.Module, parameters: Parameters, rows: Rows, support: Rows, loss: TaskLoss, problem: Proximal
-) -> Tensor:
-    outputs = functional_call(network, parameters, (rows[0],))
-    if problem.centred:
-        seen = outputs if rows is support else functional_call(network, parameters, (support[0],))
-        outputs = centred(outputs, seen, support[2], parameters[f"{network.head_path}.bias"])
-    return loss(outputs, *rows[1:])
 
 
 def _rows(rows: Labelled) -> Rows:

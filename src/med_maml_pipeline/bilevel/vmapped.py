@@ -14,18 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.func import functional_call, grad, grad_and_value, vmap
+from torch.func import grad, grad_and_value, vmap
 
 from med_maml_pipeline.bilevel.batch import EpisodeBatch
-from med_maml_pipeline.bilevel.centring import centred
+from med_maml_pipeline.bilevel.centring import Rows, loss_on
 from med_maml_pipeline.bilevel.inner import InnerLoop, Parameters, RatesByStep, rates_at
 from med_maml_pipeline.bilevel.losses import TaskLoss
 from med_maml_pipeline.bilevel.reference import moved
 
 __all__ = ["query_losses"]
-
-Rows = tuple[Tensor, Tensor, Tensor]
-"""Inputs, targets and weights of one task's support or query."""
 
 
 def query_losses(
@@ -56,11 +53,7 @@ def query_losses(
 
     def of_task(values: tuple[Tensor, ...], support: Rows, query: Rows) -> Tensor:
         def on(rows: Rows, current: Parameters) -> Tensor:
-            outputs = functional_call(network, current, (rows[0],))
-            if loop.centred:
-                seen = functional_call(network, current, (support[0],)) if rows is query else outputs
-                outputs = centred(outputs, seen, support[2], current[f"{network.head_path}.bias"])
-            return loss(outputs, *rows[1:])
+            return loss_on(network, current, rows, support, loss, loop)
 
         current, velocity = filled(parameters, values), None
         for one in own:

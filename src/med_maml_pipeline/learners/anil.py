@@ -66,25 +66,18 @@ class _HeadLoss(MetaLoss):
 
     def plan(self, batch: TypedBatch, chunks: TaskChunks) -> tuple[Path, int]:
         """As many tasks as the trunk's graph allows; that of the heads is small beside it."""
-        query = replace(batch.episodes.query, x=_rows(batch))
-        passed, loop = EpisodeBatch(batch.episodes.support, query), InnerLoop(0)
+        support, query = batch.episodes.support, batch.episodes.query
+        every = replace(query, x=torch.cat([support.x, query.x], dim=1))
+        passed, loop = EpisodeBatch(support, every), InnerLoop(0)
         start, path = self.start(batch), Path.REFERENCE
         return chunks.plan(self.learned.network, start, passed, _no_loss, 0.0, loop, path=path)
 
     def losses(self, batch: TypedBatch, path: Path) -> Iterator[Tensor]:
         """As `MetaLoss.losses`."""
         trunk, head = _parted(self.learned.network, self.start(batch))
-        embed, rows = _without_head(self.learned.network), _rows(batch)
-        embedded = functional_call(embed, trunk, (rows.flatten(0, 1),)).unflatten(0, rows.shape[:2])
-        support, query = batch.episodes.support, batch.episodes.query
-        seen, asked = embedded.split([support.x.shape[1], query.x.shape[1]], dim=1)
-        features = EpisodeBatch(replace(support, x=seen), replace(query, x=asked))
+        network = _without_head(self.learned.network)
+        features = batch.embedded(lambda rows: functional_call(network, trunk, (rows,))).episodes
         yield head_query_losses(head, features, self.loss(batch), self.rates(batch), self.options.inner_loop)
-
-
-def _rows(batch: TypedBatch) -> Tensor:
-    """Support and query ``[t, s + q, ...]``."""
-    return torch.cat([batch.episodes.support.x, batch.episodes.query.x], dim=1)
 
 
 def _no_loss(outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
 from med_maml_pipeline.learners.classical import ClassicalLearner, Fitted
 from med_maml_pipeline.learners.protocol import Settings
+from med_maml_pipeline.learners.scores import log_probabilities
 from med_maml_pipeline.tasks.types import FloatArray
 
 __all__ = ["GradientBoosting"]
@@ -45,14 +45,7 @@ class GradientBoosting(ClassicalLearner):
     def fit_classes(self, x: FloatArray, y: NDArray[np.int64], settings: Settings, seed: int) -> Fitted:
         """Boosted log-odds (two classes) or logits."""
         model = GradientBoostingClassifier(**_arguments(settings, seed)).fit(x, y)
-
-        def log_probabilities(query: FloatArray) -> NDArray[np.float64]:
-            margins = model.decision_function(query)
-            if margins.ndim == 1:  # scikit-learn gives the second class's logit alone
-                margins = np.column_stack([np.zeros_like(margins), margins])
-            return np.asarray(log_softmax(margins, axis=1))
-
-        return log_probabilities
+        return lambda query: log_probabilities(model.decision_function(query))
 
     def fit_values(self, x: FloatArray, y: NDArray[np.float64], settings: Settings, seed: int) -> Fitted:
         """Boosting of the squared error."""

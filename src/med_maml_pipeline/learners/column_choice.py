@@ -14,7 +14,7 @@ from med_maml_pipeline.learners.network_inputs import NetworkInputs
 from med_maml_pipeline.learners.one_against_rest import one_value_supports
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.networks import IDENTITY, association
-from med_maml_pipeline.tasks.types import FloatArray, MetaSplit, TargetType
+from med_maml_pipeline.tasks.types import FloatArray, MetaSplit
 
 __all__ = ["NamedColumns", "ReadColumns", "read_columns", "usual_association"]
 
@@ -60,8 +60,7 @@ def usual_association(inputs: NetworkInputs, seed: int) -> FloatArray:
     tasks, total = inputs.problem.split(MetaSplit.TRAIN), np.zeros(inputs.width)
     for number, task in enumerate(tasks):
         drawn = np.random.default_rng((seed, number)).permutation(len(task))[:_ROWS]
-        numeric = task.target_type is TargetType.REGRESSION
-        scale = TargetScale.fit(task.y[drawn]) if numeric else TargetScale(0.0, 1.0)
+        scale = TargetScale.of(task.y[drawn], task.target_type)
         rows = labelled(
             [(inputs.rows(task, drawn), scale.standardise(task.y[drawn]))], task.target_type, device="cpu"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from med_maml_pipeline.bilevel import EpisodeBatch, Labelled
+from med_maml_pipeline.bilevel import Labelled
 from med_maml_pipeline.learners.architecture import network_of, precision_of
 from med_maml_pipeline.learners.embeddings import remembered
-from med_maml_pipeline.learners.episode_batches import TypedBatch, labelled
+from med_maml_pipeline.learners.episode_batches import TypedBatch, labelled_support
 from med_maml_pipeline.learners.evaluation import evaluate
 from med_maml_pipeline.learners.gradient_adaptation import scored
 from med_maml_pipeline.learners.metric_settings import (
@@ -34,7 +34,6 @@ from med_maml_pipeline.learners.own_episodes import own_episodes
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.resident_inputs import ResidentInputs
 from med_maml_pipeline.learners.schedule import Schedule
-from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.learners.world import World
 from med_maml_pipeline.networks import initial_parameters
@@ -145,7 +144,8 @@ class EmbeddingLearner(ABC, Generic[Options]):
         def losses_at(step: int) -> Iterator[Tensor]:
             for drawn in self.episodes(problem, resident, options, seed, step, monitor.world):
                 trunk, learned = _divided(parameters)
-                losses = self.losses(learned, _embedded(network, trunk, resident.rows(drawn)), facts)
+                embed = partial(_embed, network, trunk)
+                losses = self.losses(learned, resident.rows(drawn).embedded(embed), facts)
                 yield losses.sum() / options.meta_batch
 
         def checkpoint() -> Checkpoint:
@@ -166,16 +166,11 @@ class EmbeddingLearner(ABC, Generic[Options]):
         trunk, learned = _divided(parameters)
         learned = {name: value.double() for name, value in learned.items()}
         encoded = encode_for_network(checkpoint, support)
-        scale = TargetScale.fit(support.y) if kind is TargetType.REGRESSION else TargetScale(0.0, 1.0)
 
         embed = partial(evaluate, network, trunk, image=facts["image"], views=options.views)
         look_up = embed if facts["image"] is None else remembered(checkpoint, str(options.views), embed)
-        rows = labelled(
-            [(look_up(encoded.x).astype(np.float32), scale.standardise(support.y))],
-            kind,
-            device=facts["device"],
-            dtype=torch.float64,
-        )
+        seen = look_up(encoded.x).astype(np.float32)
+        rows, scale = labelled_support(seen, support, device=facts["device"], dtype=torch.float64)
         with torch.no_grad():
             score = self.scorer(learned, rows, kind, n_classes, facts, options)
 
@@ -198,10 +193,6 @@ def _embedding_width(facts: Mapping[str, Any]) -> int:
     return int(facts["embedding"]) if facts["image"] is None else network_of(facts, outputs=None).embedding
 
 
-def _embedded(network: nn.Module, trunk: Mapping[str, Tensor], batch: TypedBatch) -> TypedBatch:
-    """The batch with embeddings in place of rows."""
-    support, query = batch.episodes.support, batch.episodes.query
-    rows = torch.cat([support.x, query.x], dim=1)
-    embedded = functional_call(network, dict(trunk), (rows.flatten(0, 1),)).unflatten(0, rows.shape[:2])
-    seen, asked = embedded.split([support.x.shape[1], query.x.shape[1]], dim=1)
-    return replace(batch, episodes=EpisodeBatch(replace(support, x=seen), replace(query, x=asked)))
+def _embed(network: nn.Module, trunk: Mapping[str, Tensor], rows: Tensor) -> Tensor:
+    embedded: Tensor = functional_call(network, dict(trunk), (rows,))
+    return embedded

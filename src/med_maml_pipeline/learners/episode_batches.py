@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from med_maml_pipeline.bilevel import EpisodeBatch, Labelled, TaskLoss, cross_entropy, huber
 from med_maml_pipeline.learners.scores import TargetScale
-from med_maml_pipeline.tasks.types import IntArray, TargetType, Task
+from med_maml_pipeline.tasks.types import IntArray, Support, TargetType, Task
 
-__all__ = ["PICTURE_EPISODES", "InputDropout", "TypedBatch", "balance", "batches", "labelled", "loss_of"]
+__all__ = [
+    "PICTURE_EPISODES",
+    "InputDropout",
+    "TypedBatch",
+    "balance",
+    "batches",
+    "labelled",
+    "labelled_support",
+    "loss_of",
+]
 
 PICTURE_EPISODES = {"steps": 300, "meta_batch": 4, "shots": 5, "query": 20}
 """Length and episodes of meta-training on pictures, where a step costs more than on rows of numbers."""
@@ -46,6 +56,14 @@ class TypedBatch:
     def part(self, tasks: slice) -> TypedBatch:
         """Some of its tasks."""
         return replace(self, episodes=self.episodes[tasks])
+
+    def embedded(self, embed: Callable[[Tensor], Tensor]) -> TypedBatch:
+        """The batch with embeddings of all its rows ``[n, ...]``, from one pass, in their place."""
+        support, query = self.episodes.support, self.episodes.query
+        rows = torch.cat([support.x, query.x], dim=1)
+        found = embed(rows.flatten(0, 1)).unflatten(0, rows.shape[:2])
+        seen, asked = found.split([support.x.shape[1], query.x.shape[1]], dim=1)
+        return replace(self, episodes=EpisodeBatch(replace(support, x=seen), replace(query, x=asked)))
 
     def chunks(self, size: int) -> Iterator[TypedBatch]:
         """Batches of at most ``size`` tasks, in order."""
@@ -102,9 +120,7 @@ def batches(inputs: EpisodeRows, drawn: Sequence[Drawn], device: str) -> list[Ty
         for task, support_at, query_at in members:
             xs, xq = inputs.episode(task, support_at, query_at)
             ys, yq = task.labels(support_at, support_at), task.labels(query_at, support_at)
-            scale = TargetScale(0.0, 1.0)
-            if target_type is TargetType.REGRESSION:
-                scale = TargetScale.fit(ys)
+            scale = TargetScale.of(ys, target_type)
             support.append((xs, scale.standardise(ys)))
             query.append((xq, scale.standardise(yq)))
         episodes = EpisodeBatch(
@@ -112,6 +128,21 @@ def batches(inputs: EpisodeRows, drawn: Sequence[Drawn], device: str) -> list[Ty
         )
         result.append(TypedBatch(target_type, n_classes, episodes))
     return result
+
+
+def labelled_support(
+    x: NDArray[np.generic], support: Support, *, device: str, dtype: torch.dtype
+) -> tuple[Labelled, TargetScale]:
+    """One support set for adaptation, numeric targets standardised, and the scale that brings these back.
+
+    Args:
+        x: ``[n, f]`` its inputs, encoded or embedded.
+        support: With the targets.
+        device / dtype: Of the tensors.
+    """
+    scale = TargetScale.of(support.y, support.target_type)
+    sets = [(x, scale.standardise(support.y))]
+    return labelled(sets, support.target_type, device=device, dtype=dtype), scale
 
 
 def labelled(

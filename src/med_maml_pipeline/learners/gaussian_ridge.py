@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from med_maml_pipeline.learners.classical import ClassicalLearner, Fitted
-from med_maml_pipeline.learners.kernels import gaussian, kernel_ridge, median_distance
+from med_maml_pipeline.learners.kernels import centred_kernel_ridge, gaussian, median_distance
 from med_maml_pipeline.learners.protocol import Settings
 from med_maml_pipeline.tasks.types import FloatArray
 
@@ -51,6 +51,5 @@ class GaussianKernelRidge(ClassicalLearner):
 
 
 def _fit(x: FloatArray, y: NDArray[np.float64], settings: Settings) -> Fitted:
-    width, mean = settings["width"] * median_distance(x), y.mean(axis=0)
-    fitted = kernel_ridge(lambda rows: gaussian(rows, x, width), x, y - mean, settings["ridge"])
-    return lambda query: fitted(query) + mean
+    width = settings["width"] * median_distance(x)
+    return centred_kernel_ridge(lambda rows: gaussian(rows, x, width), x, y, settings["ridge"])

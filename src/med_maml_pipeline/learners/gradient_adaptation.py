@@ -11,7 +11,7 @@ from torch import Tensor
 
 from med_maml_pipeline.bilevel import InnerLoop, Labelled, Parameters, RatesByStep, TaskLoss, adapt
 from med_maml_pipeline.learners.architecture import network_of, precision_of
-from med_maml_pipeline.learners.episode_batches import labelled, loss_of
+from med_maml_pipeline.learners.episode_batches import labelled_support, loss_of
 from med_maml_pipeline.learners.evaluation import evaluate
 from med_maml_pipeline.learners.inputs import EncodedSupport
 from med_maml_pipeline.learners.protocol import Predictor
@@ -49,14 +49,7 @@ def predictor_by_gradient(
         descent: How the task gets to its parameters.
     """
     network = network_of(facts, outputs=1)
-    numeric = support.target_type is TargetType.REGRESSION
-    scale = TargetScale.fit(support.y) if numeric else TargetScale(0.0, 1.0)
-    rows = labelled(
-        [(encoded.x, scale.standardise(support.y))],
-        support.target_type,
-        device=facts["device"],
-        dtype=precision_of(facts),
-    )
+    rows, scale = labelled_support(encoded.x, support, device=facts["device"], dtype=precision_of(facts))
     adapted = descent(network, parameters, rows, loss_of(support.target_type), rates, loop)
 
     def predict(x: FloatArray) -> FloatArray:

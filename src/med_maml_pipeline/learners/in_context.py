@@ -13,7 +13,7 @@ from torch.func import functional_call
 
 from med_maml_pipeline.bilevel import Labelled
 from med_maml_pipeline.learners.column_choice import NamedColumns, read_columns, usual_association
-from med_maml_pipeline.learners.episode_batches import TypedBatch, labelled, loss_of
+from med_maml_pipeline.learners.episode_batches import TypedBatch, labelled_support, loss_of
 from med_maml_pipeline.learners.gradient_adaptation import scored
 from med_maml_pipeline.learners.in_context_episodes import (
     InContextTraining,
@@ -30,7 +30,6 @@ from med_maml_pipeline.learners.outer_loop import optimise
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.resident_inputs import ResidentInputs
 from med_maml_pipeline.learners.schedule import Schedule
-from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.learners.settings import read_settings
 from med_maml_pipeline.networks import IDENTITY, InContext, initial_parameters
 from med_maml_pipeline.tasks.types import FloatArray, Problem, Support, TargetType
@@ -111,14 +110,7 @@ class InContextLearner:
         parameters = to_tensors(checkpoint.arrays, "network.", device=device, dtype=torch.float64)
         names = _names(parameters, checkpoint.arrays)
         encoded = encode_support(checkpoint, support, width=options.columns)
-        numeric = support.target_type is TargetType.REGRESSION
-        scale = TargetScale.fit(support.y) if numeric else TargetScale(0.0, 1.0)
-        rows = labelled(
-            [(encoded.x, scale.standardise(support.y))],
-            support.target_type,
-            device=device,
-            dtype=torch.float64,
-        )
+        rows, scale = labelled_support(encoded.x, support, device=device, dtype=torch.float64)
 
         def read(x: FloatArray) -> FloatArray:
             asked = torch.from_numpy(encoded.transform(x)).to(rows.x).unsqueeze(0)

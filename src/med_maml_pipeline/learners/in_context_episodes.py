@@ -19,7 +19,7 @@ from med_maml_pipeline.learners.resident_inputs import ResidentInputs
 from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.learners.synthetic_tasks import synthetic_tasks
 from med_maml_pipeline.learners.world import World
-from med_maml_pipeline.tasks.types import MetaSplit, Problem, TargetType
+from med_maml_pipeline.tasks.types import MetaSplit, Problem
 
 __all__ = ["InContextTraining", "as_trained", "made_up_episodes", "problem_episodes"]
 
@@ -104,8 +104,7 @@ def made_up_episodes(
     support, query = [], []
     for shown, asked in synthetic_tasks(seed, step, n_tasks, options.query, types):
         encoded = encode_support(Checkpoint("made up"), shown, width=RANKED_WIDTH)
-        numeric = shown.target_type is TargetType.REGRESSION
-        scale = TargetScale.fit(shown.y) if numeric else TargetScale(0.0, 1.0)
+        scale = TargetScale.of(shown.y, shown.target_type)
         support.append((encoded.x, scale.standardise(shown.y)))
         query.append((encoded.transform(asked.x), scale.standardise(asked.y)))
     kind, n_classes = shown.target_type, shown.n_classes

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from med_maml_pipeline.tasks.types import FloatArray
 
-__all__ = ["Kernel", "gaussian", "kernel_ridge", "median_distance"]
+__all__ = ["Kernel", "centred_kernel_ridge", "gaussian", "kernel_ridge", "median_distance"]
 
 Matrix = NDArray[np.float64]
 
@@ -50,3 +50,12 @@ def kernel_ridge(kernel: Kernel, x: FloatArray, y: Matrix, ridge: float) -> Call
     """
     weights = cho_solve(cho_factor(kernel(x) + ridge * np.eye(len(x))), y)
     return lambda query: np.asarray(kernel(query) @ weights)
+
+
+def centred_kernel_ridge(
+    kernel: Kernel, x: FloatArray, y: Matrix, ridge: float
+) -> Callable[[FloatArray], Matrix]:
+    """`kernel_ridge` about the mean of the targets."""
+    mean = y.mean(axis=0)
+    fitted = kernel_ridge(kernel, x, y - mean, ridge)
+    return lambda query: fitted(query) + mean

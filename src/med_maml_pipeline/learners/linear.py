@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from med_maml_pipeline.learners.classical import ClassicalLearner, Fitted
 from med_maml_pipeline.learners.protocol import Settings
+from med_maml_pipeline.learners.scores import log_probabilities
 from med_maml_pipeline.tasks.types import FloatArray
 
 __all__ = ["LogisticRidge"]
@@ -41,14 +41,7 @@ class LogisticRidge(ClassicalLearner):
         """Multinomial (for two classes: binomial) logistic regression."""
         model = LogisticRegression(C=1.0 / settings["penalty"], max_iter=1000)
         model.fit(x.astype(np.float64), y)
-
-        def log_probabilities(query: FloatArray) -> NDArray[np.float64]:
-            margins = model.decision_function(query.astype(np.float64))
-            if margins.ndim == 1:  # scikit-learn gives the second class's logit alone
-                margins = np.column_stack([np.zeros_like(margins), margins])
-            return np.asarray(log_softmax(margins, axis=1))
-
-        return log_probabilities
+        return lambda query: log_probabilities(model.decision_function(query.astype(np.float64)))
 
     def fit_values(self, x: FloatArray, y: NDArray[np.float64], settings: Settings, seed: int) -> Fitted:
         """Ridge regression."""

@@ -6,54 +6,35 @@ from dataclasses import dataclass
 
 from med_maml_pipeline.bilevel import InnerLoop
 from med_maml_pipeline.errors import ConfigurationError
-from med_maml_pipeline.learners.gradient_training import GradientTraining
+from med_maml_pipeline.learners.gradient_training import EpisodeTraining
 
 __all__ = ["FixedRates", "MamlAdaptation", "MamlTraining"]
 
 
 @dataclass(frozen=True)
-class MamlTraining(GradientTraining):
-    """Settings of meta-training, beside those of `GradientTraining`.
+class MamlTraining(EpisodeTraining):
+    """Settings of meta-training, beside those of `EpisodeTraining`.
 
     Attributes:
-        meta_batch: Tasks per meta-update.
-        shots: Support examples per class (in all for regression).
-        query: Query examples per task.
-        hidden: Widths of the hidden layers.
         inner_lr: Inner rate, in units of the inverse curvature of each layer (see `initial_log_rates`).
         inner_steps: Inner steps.
         inner_momentum: Momentum of the inner loop.
         inner_clip: Largest norm of a task's gradient in an inner step; 0 lets any pass.
         learn_inner_lr: Learn one rate per layer along with the parameters.
-        outer_lr: Rate of AdamW.
         centre: Take the support's mean, under the parameters of the moment, from the features that the head
             sees, for support and queries alike.
         balanced: Let both classes of a task count alike in the query loss, whatever their prevalence.
-        input_dropout: Share of the input columns hidden from a task, the same in support and query.
-        backbone: Network for pictures: ``conv4`` or ``resnet12``.
-        filters: Its (first) number of channels.
-        augment: Turn, mirror, move and recolour pictures during training.
         memory_mib: Memory for the graphs of a meta-update, in MiB; tasks are taken as many at once as fit.
     """
 
-    steps: int = 600
-    meta_batch: int = 16
-    shots: int = 10
-    query: int = 32
     hidden: tuple[int, ...] = (128, 64)
     inner_lr: float = 0.5
     inner_steps: int = 3
     inner_momentum: float = 0.0
     inner_clip: float = 0.0
     learn_inner_lr: bool = True
-    outer_lr: float = 3e-3
-    weight_decay: float = 0.01
     centre: bool = False
     balanced: bool = False
-    input_dropout: float = 0.0
-    backbone: str = "conv4"
-    filters: int = 32
-    augment: bool = True
     memory_mib: float = 1024.0
 
     @property

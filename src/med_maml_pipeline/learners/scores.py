@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
-from med_maml_pipeline.tasks.types import FloatArray
+from med_maml_pipeline.tasks.types import FloatArray, TargetType
 
-__all__ = ["TargetScale", "constant_logits", "log_smoothed", "spread"]
+__all__ = ["TargetScale", "constant_logits", "log_probabilities", "log_smoothed", "spread"]
 
 Matrix = NDArray[np.float64]
 
@@ -32,6 +33,17 @@ def spread(
     logits = np.full((len(log_probabilities), n_classes), -np.log(n_support + absent))
     logits[:, present] = log_probabilities + np.log(n_support / (n_support + absent))
     return logits.astype(np.float32)
+
+
+def log_probabilities(margins: Matrix) -> Matrix:
+    """Logarithms ``[q, c]`` of the probabilities whose logits are scikit-learn's decision function.
+
+    Args:
+        margins: ``[q, c]``; of two classes the second one's logit alone, ``[q]``.
+    """
+    if margins.ndim == 1:
+        margins = np.column_stack([np.zeros_like(margins), margins])
+    return np.asarray(log_softmax(margins, axis=1))
 
 
 def log_smoothed(probabilities: Matrix, frequencies: Matrix, n_support: int) -> Matrix:
@@ -64,6 +76,11 @@ class TargetScale:
         """Statistics of ``y`` ``[n]``."""
         values = y.astype(np.float64)
         return cls(float(values.mean()), float(values.std()) or 1.0)
+
+    @classmethod
+    def of(cls, y: FloatArray, target_type: TargetType) -> TargetScale:
+        """Statistics of numeric targets ``[n]``; classes stay as they are."""
+        return cls.fit(y) if target_type is TargetType.REGRESSION else cls(0.0, 1.0)
 
     def standardise(self, y: FloatArray) -> Matrix:
         """``[n]`` targets with mean 0 and deviation 1."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from med_maml_pipeline.learners.kernels import kernel_ridge
+from med_maml_pipeline.learners.kernels import centred_kernel_ridge
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.protocol import Checkpoint, Predictor, Settings
 from med_maml_pipeline.learners.scores import TargetScale
@@ -79,6 +79,5 @@ def _solve(
     x: FloatArray, columns: NDArray[np.bool_], y: Matrix, ridge: float
 ) -> Callable[[FloatArray], Matrix]:
     """Raw query ``[q, f]`` to fitted ``[q, t]``; missing counts are zero."""
-    known, mean = np.nan_to_num(x[:, columns]), y.mean(axis=0)
-    fitted = kernel_ridge(lambda rows: tanimoto(np.nan_to_num(rows[:, columns]), known), x, y - mean, ridge)
-    return lambda query: fitted(query) + mean
+    known = np.nan_to_num(x[:, columns])
+    return centred_kernel_ridge(lambda rows: tanimoto(np.nan_to_num(rows[:, columns]), known), x, y, ridge)

@@ -25,7 +25,8 @@ ANSWER_COLUMNS = (
     *_CELL,
     *("n_tasks", "n_episodes", "value", "ci_low", "ci_high"),
     *(name for columns in _REFERENCES.values() for name in columns),
-    *("counted", "holm_to_classical", "holm_to_prior", "to_classical", "to_prior"),
+    *("counted", "holm_to_classical", "holm_to_prior", "judged_to_classical", "judged_to_prior"),
+    *("to_classical", "to_prior"),
 )
 
 
@@ -42,7 +43,8 @@ def answers(scoreboard: pd.DataFrame, learner: str = "stacked") -> pd.DataFrame:
 
     Returns:
         `ANSWER_COLUMNS`. ``to_classical`` and ``to_prior`` are ``better``, ``level`` or ``worse`` at `LEVEL`,
-        blank without a reference; a family that does not count is judged by its own p-value.
+        blank without a reference, by the p-values ``judged_to_…``: adjusted where the family counts, its own
+        elsewhere.
     """
     board = scoreboard[(scoreboard["fold"].astype(str) == ALL_FOLDS) & (scoreboard["learner"] == learner)]
     board = board[is_primary(scoreboard).loc[board.index]].reset_index(drop=True)
@@ -56,7 +58,7 @@ def answers(scoreboard: pd.DataFrame, learner: str = "stacked") -> pd.DataFrame:
         by_size = adjusted.groupby(board["support_size"])
         board[f"holm_to_{name}"] = by_size.transform(lambda p: holm(p.to_numpy()))
         judged = board[f"holm_to_{name}"].where(board["counted"], board[p_value])
-        board[f"to_{name}"] = _words(board[mean], judged)
+        board[f"judged_to_{name}"], board[f"to_{name}"] = judged, _words(board[mean], judged)
     return board[list(ANSWER_COLUMNS)]
 
 

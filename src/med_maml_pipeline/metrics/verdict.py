@@ -9,7 +9,7 @@ from med_maml_pipeline.metrics.choice import CLASSICAL_LANE
 from med_maml_pipeline.metrics.primary import is_primary
 from med_maml_pipeline.metrics.verdict_line import Estimate, Outcome, Side, VerdictLine
 
-__all__ = ["Outcome", "VerdictLine", "verdict"]
+__all__ = ["Outcome", "VerdictLine", "verdict", "verdict_of"]
 
 
 def verdict(scoreboard: pd.DataFrame, selection: pd.DataFrame, tasks: pd.DataFrame) -> list[VerdictLine]:
@@ -18,7 +18,11 @@ def verdict(scoreboard: pd.DataFrame, selection: pd.DataFrame, tasks: pd.DataFra
     Arguments as for `best_of_ours`. Intervals are those of the scoreboard, one comparison at a time: among
     twenty ties one is expected to look like a difference.
     """
-    best = best_of_ours(scoreboard[is_primary(scoreboard)], selection, tasks)
+    return verdict_of(best_of_ours(scoreboard[is_primary(scoreboard)], selection, tasks))
+
+
+def verdict_of(best: pd.DataFrame) -> list[VerdictLine]:
+    """`verdict` from the primary rows of `best_of_ours`."""
     return [_line(row) for _, row in best.iterrows()]
 
 

@@ -20,7 +20,6 @@ from med_maml_pipeline.learners.ensembles import ENSEMBLES
 from med_maml_pipeline.learners.ensembles.protocol import members_of
 from med_maml_pipeline.learners.ensembles.scored_episode import ScoredEpisode, common_scale, own_scale
 from med_maml_pipeline.learners.protocol import Checkpoint
-from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.personalisation.choice import choose_problem
 from med_maml_pipeline.personalisation.own_task import (
     OwnTask,
@@ -81,7 +80,7 @@ def personalise_ensemble(
 
 
 def _combined(name: str, checkpoint: Checkpoint, task: OwnTask, scores: Sequence[object]) -> np.ndarray:
-    scale = _scale(task)
+    scale = task.scale
     z = _blank(task, [True] * len(scores))
     for place, found in enumerate(scores):
         z[place] = np.nan if found is None else common_scale(np.asarray(found), task.target_type, scale)
@@ -120,9 +119,13 @@ def _blank(task: OwnTask, able: Sequence[bool]) -> np.ndarray:
 def _episode(task: OwnTask, z: np.ndarray) -> ScoredEpisode:
     """A user's own task is of no family, and nobody knows the truth."""
     n_support = len(task.rows.support)
-    return ScoredEpisode("", "", task.target_type, task.size, n_support, z, np.zeros(0), _scale(task))
-
-
-def _scale(task: OwnTask) -> TargetScale:
-    numeric = task.target_type is TargetType.REGRESSION
-    return TargetScale.fit(task.labels.y) if numeric else TargetScale(0.0, 1.0)
+    return ScoredEpisode(
+        "",
+        "",
+        task.target_type,
+        task.size,
+        n_support,
+        z,
+        np.zeros(0),
+        task.scale,
+    )

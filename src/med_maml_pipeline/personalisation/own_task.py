@@ -14,6 +14,7 @@ from med_maml_pipeline.learners.checkpoints import CheckpointKey, CheckpointStor
 from med_maml_pipeline.learners.described_inputs import Inputs, load_chosen
 from med_maml_pipeline.learners.protocol import Checkpoint
 from med_maml_pipeline.learners.registry import get_learner
+from med_maml_pipeline.learners.scores import TargetScale
 from med_maml_pipeline.metrics.probabilities import softmax
 from med_maml_pipeline.personalisation.cases import Cases
 from med_maml_pipeline.personalisation.choice import settings_for
@@ -55,6 +56,11 @@ class OwnTask:
         n_classes = len(self.labels.classes)
         rows, labels = self.rows, self.labels
         return Support(rows.support, labels.y, rows.kinds, self.target_type, n_classes, image=rows.image)
+
+    @property
+    def scale(self) -> TargetScale:
+        """Of the support's values."""
+        return TargetScale.of(self.labels.y, self.target_type)
 
     def table(self, scores: FloatArray) -> pd.DataFrame:
         """Scores of the query under the user's own identifiers: see `personalise`."""

@@ -115,7 +115,6 @@ def _difference(row: pd.Series, name: str, columns: tuple[str, str, str]) -> str
     word = str(row[f"to_{name}"])
     if not word:
         return "–"
-    adjusted = float(row[f"holm_to_{name}"])
-    p_value = float(row[f"p_to_{name}"]) if isnan(adjusted) else adjusted
+    p_value = float(row[f"judged_to_{name}"])
     figures = estimate(*(float(row[column]) for column in columns), difference=True)
     return f"{_MARKS.get(word, '')}{word}, {p_label(p_value)}\n{figures}"

@@ -8,8 +8,9 @@ import pandas as pd
 
 from med_maml_pipeline.metrics.answer_sides import answer_sides
 from med_maml_pipeline.metrics.best import BEST_COLUMNS, best_of_ours
+from med_maml_pipeline.metrics.primary import is_primary
 from med_maml_pipeline.metrics.schema import validate_scoreboard
-from med_maml_pipeline.metrics.verdict import VerdictLine, verdict
+from med_maml_pipeline.metrics.verdict import verdict_of
 from med_maml_pipeline.reports.answer_table import answer_paragraph, answer_table
 from med_maml_pipeline.reports.assets import (
     content_security_policy,
@@ -48,8 +49,8 @@ def render_report(
         MedMamlError: the scoreboard has not the expected form, or another table lacks a column.
     """
     scoreboard = validate_scoreboard(scoreboard)
-    sides = answer_sides(scoreboard, _best(scoreboard, evidence))
-    lines = _verdict(scoreboard, evidence)
+    best = _best(scoreboard, evidence)
+    sides, lines = answer_sides(scoreboard, best), verdict_of(best)
     parts = [modality_part(scoreboard[scoreboard["modality"] == one.modality], one) for one in evidence]
     board = board_table(_marked(scoreboard, evidence))
     content = {
@@ -87,27 +88,15 @@ def _marked(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> pd.DataFr
     return pd.concat(marked) if marked else scoreboard.assign(leader=False)
 
 
-def _verdict(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> list[VerdictLine]:
-    return [
-        line
-        for rows, one in _chosen(scoreboard, evidence)
-        for line in verdict(rows, one.selection, one.tasks)
-    ]
-
-
 def _best(scoreboard: pd.DataFrame, evidence: Sequence[Evidence]) -> pd.DataFrame:
-    tables = [best_of_ours(rows, one.selection, one.tasks) for rows, one in _chosen(scoreboard, evidence)]
+    """`best_of_ours` on primary metrics, of the modalities that can tell what validation tasks chose."""
+    tables = []
+    for one in evidence:
+        rows = scoreboard[scoreboard["modality"] == one.modality]
+        if len(one.selection) and len(one.tasks):
+            tables.append(best_of_ours(rows[is_primary(rows)], one.selection, one.tasks))
     tables = [table for table in tables if len(table)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(BEST_COLUMNS))
-
-
-def _chosen(
-    scoreboard: pd.DataFrame, evidence: Sequence[Evidence]
-) -> Iterator[tuple[pd.DataFrame, Evidence]]:
-    """Rows and evidence of the modalities that can tell what validation tasks chose."""
-    for one in evidence:
-        if len(one.selection) and len(one.tasks):
-            yield scoreboard[scoreboard["modality"] == one.modality], one
 
 
 def _modalities(scoreboard: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from med_maml_pipeline.metrics.answers import answers
 from med_maml_pipeline.metrics.choice import CHOSEN_CLASSICAL, CLASSICAL_LANE, PRIOR
+from med_maml_pipeline.reports.answer_table import UNCOUNTED
 from med_maml_pipeline.reports.board import Group, groups, largest, primary
 from med_maml_pipeline.reports.style import lane_colour, lane_rank
 from med_maml_pipeline.reports.wording import LEARNER_LABELS, learner_label, metric_label, number, p_label
@@ -22,7 +23,7 @@ __all__ = ["terminal_scoreboard"]
 ABREAST = 11
 """Sources whose values fit beside the learners' names."""
 
-UNCOUNTED = "†: the family does not count, and p is not adjusted. "
+APART = f"{UNCOUNTED}: the family does not count, and p is not adjusted. "
 NOTICE = "Research use only, not a medical device."
 SPREAD = "Below a value: its standard deviation over meta-training seeds. "
 _WORDS = {"better": ("▲", "bold green"), "worse": ("▼", "red"), "level": ("", "")}
@@ -51,7 +52,7 @@ def terminal_scoreboard(scoreboard: pd.DataFrame) -> Renderables:
     numbered = list(enumerate(groups(rows), start=1))
     found = answers(scoreboard)
     told = dict(zip(found[_CELL].itertuples(index=False, name=None), found.to_dict("records"), strict=True))
-    notes = (SPREAD, (rows["n_seeds"] > 1).any()), (UNCOUNTED, not found["counted"].all())
+    notes = (SPREAD, (rows["n_seeds"] > 1).any()), (APART, not found["counted"].all())
     notice = "".join(note for note, needed in notes if needed) + NOTICE
     boards = [
         _learners(numbered[start : start + ABREAST], _order(rows))
@@ -92,11 +93,9 @@ def _verdict(answer: Answer | None, name: str) -> Text:
     if answer is None or not answer[f"to_{name}"]:
         return Text("–", style="dim")
     word = answer[f"to_{name}"]
-    adjusted = answer[f"holm_to_{name}"]
-    alone = bool(pd.isna(adjusted))
-    chance = p_label(float(answer[f"p_to_{name}"] if alone else adjusted))
     sign, style = _WORDS[word]
-    return Text(f"{sign}{word} {chance}{'†' if alone else ''}", style=style)
+    mark = "" if answer["counted"] else UNCOUNTED
+    return Text(f"{sign}{word} {p_label(float(answer[f'judged_to_{name}']))}{mark}", style=style)
 
 
 def _learners(numbered: Sequence[tuple[int, Group]], order: Sequence[tuple[str, str]]) -> Table:

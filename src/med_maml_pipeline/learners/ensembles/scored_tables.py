@@ -56,7 +56,7 @@ def _scored(problem: Problem, episode: Episode, rows: Sequence[Any]) -> ScoredEp
     """One episode from the rows of its members."""
     task = problem.task(episode.task_id)
     numeric = task.target_type is TargetType.REGRESSION
-    scale = TargetScale.fit(task.y[episode.support]) if numeric else TargetScale(0.0, 1.0)
+    scale = TargetScale.of(task.y[episode.support], task.target_type)
     y = np.asarray(rows[0].y, dtype=np.float64)
     if task.target_type is TargetType.MULTILABEL:
         y = y.reshape(-1, task.n_classes)
