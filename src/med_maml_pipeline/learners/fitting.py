@@ -10,13 +10,14 @@ from pathlib import Path
 
 from med_maml_pipeline.learners import multilabel
 from med_maml_pipeline.learners.distributed.settings import DistributedSettings
-from med_maml_pipeline.learners.judging import judge_of, mean_of_defined, scores_by_cell
+from med_maml_pipeline.learners.judging import judge_of, scores_by_cell
 from med_maml_pipeline.learners.measure import Cost, measured
 from med_maml_pipeline.learners.monitor import Monitor
 from med_maml_pipeline.learners.protocol import Checkpoint, Learner, ProgressCallback, Settings, silent
 from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.learners.state_file import StateFile, read_state, write_state
 from med_maml_pipeline.learners.world import World
+from med_maml_pipeline.metrics.averages import mean_of_defined
 from med_maml_pipeline.tasks.types import Problem
 
 __all__ = ["ALONE", "Fit", "Job", "Report", "Surroundings", "Trial", "fit_and_score", "stored_fit"]

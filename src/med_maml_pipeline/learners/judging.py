@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from med_maml_pipeline.learners.episodes import run_episode, validation_sample
 from med_maml_pipeline.learners.monitor import Judge
 from med_maml_pipeline.learners.protocol import Checkpoint, Learner, Settings
+from med_maml_pipeline.metrics.averages import mean_of_defined
 from med_maml_pipeline.metrics.scores import selection_score
 from med_maml_pipeline.tasks.types import Episode, Problem
 
-__all__ = ["Cell", "judge_of", "mean_of_defined", "scores_by_cell"]
+__all__ = ["Cell", "judge_of", "scores_by_cell"]
 
 _PER_CELL = 10  # episodes per family, target type and support size that a look while training takes
 
@@ -36,12 +35,6 @@ def scores_by_cell(
         metric, value = selection_score(task.target_type, result.y, result.scores)
         cells.setdefault((task.family, str(task.target_type), episode.support_size, metric), []).append(value)
     return cells
-
-
-def mean_of_defined(values: Iterable[float]) -> float:
-    """Mean of the values that are defined; NaN where none is."""
-    defined = [value for value in values if not np.isnan(value)]
-    return float(np.mean(defined)) if defined else float("nan")
 
 
 def judge_of(learner: Learner, problem: Problem, settings: Settings, seed: int) -> Judge | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from med_maml_pipeline.metrics.averages import mean_of_defined
 from med_maml_pipeline.metrics.classification import classification_scores
 from med_maml_pipeline.metrics.probabilities import Floats
 from med_maml_pipeline.metrics.ranking import binary_auroc
@@ -34,12 +35,12 @@ def multilabel_scores(y: Floats, odds: Floats) -> dict[str, float]:
     if np.isnan(y).all():
         raise ValueError("no label observed in any query")
     found = [_label_scores(truth, own) for truth, own in _label_rows(y, odds)]
-    return {name: _mean_of_defined([scores[name] for scores in found]) for name in found[0]}
+    return {name: mean_of_defined([scores[name] for scores in found]) for name in found[0]}
 
 
 def macro_label_auroc(y: Floats, odds: Floats) -> float:
     """AUROC of ``[q, L]`` log-odds, averaged over the labels with both classes among the queries ``y``."""
-    return _mean_of_defined([binary_auroc(truth == 1, own) for truth, own in _label_rows(y, odds)])
+    return mean_of_defined([binary_auroc(truth == 1, own) for truth, own in _label_rows(y, odds)])
 
 
 def by_label(predictions: pd.DataFrame, n_labels: Sequence[int]) -> pd.DataFrame:
@@ -86,8 +87,3 @@ def _label_scores(truth: Floats, odds: Floats) -> dict[str, float]:
     defined = 0 < truth.sum() < len(truth)
     f1 = float(2 * hits / (guess.sum() + truth.sum())) if defined else float("nan")
     return {**scores, "macro_f1": f1}
-
-
-def _mean_of_defined(values: list[float]) -> float:
-    defined = [value for value in values if not np.isnan(value)]
-    return float(np.mean(defined)) if defined else float("nan")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from med_maml_pipeline.learners.ensembles.protocol import Ensemble
 from med_maml_pipeline.learners.ensembles.scored_episode import ScoredEpisode
-from med_maml_pipeline.learners.judging import Cell, mean_of_defined
+from med_maml_pipeline.learners.judging import Cell
 from med_maml_pipeline.learners.protocol import Checkpoint
+from med_maml_pipeline.metrics.averages import mean_of_defined
 from med_maml_pipeline.metrics.scores import selection_score
 
 __all__ = ["held_out_parts", "held_out_scores"]
