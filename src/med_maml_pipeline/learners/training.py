@@ -23,7 +23,14 @@ from med_maml_pipeline.learners.registry import get_learner
 from med_maml_pipeline.learners.workers import run_jobs
 from med_maml_pipeline.tasks.types import MetaSplit, Problem
 
-__all__ = ["Effort", "Trained", "meta_train"]
+__all__ = ["COST_COLUMNS", "SELECTION_COLUMNS", "Effort", "Trained", "meta_train"]
+
+_KEY = ("problem", "fold", "learner", "seed")
+SELECTION_COLUMNS = (*_KEY, *(field.name for field in fields(Trial)), "chosen")
+"""Of the table of every setting tried on validation episodes; see `Trial`."""
+
+COST_COLUMNS = ("problem", "fold", "learner", "seconds_meta_fit", "peak_memory_mib", "seed")
+"""Of the table of what meta-trainings took."""
 
 
 @dataclass(frozen=True)
@@ -156,17 +163,13 @@ def _kept_apart(job: Job, content: str, around: Surroundings) -> Job:
 def _choose(name: str, plan: Sequence[Job], fits: Sequence[Fit]) -> Trained:
     """The meta-training whose best adaptation settings do best on average over cells; ties: the first."""
     best = max(range(len(fits)), key=lambda i: (_mean_of_best(fits[i].trials[name]), -i))
+    problem, seed = plan[best].problem, plan[best].seed
+    place = dict(zip(_KEY, (problem.name, problem.fold, name, seed), strict=True))
     rows: list[dict[str, Any]] = []
     for number, fit in enumerate(fits):
         winners = _best_by_cell(fit.trials[name]).values() if number == best else ()
-        rows.extend({**asdict(trial), "chosen": trial in winners} for trial in fit.trials[name])
-    columns = [*(field.name for field in fields(Trial)), "chosen"]
-    selection = pd.DataFrame(rows, columns=columns)
-    problem, seed = plan[best].problem, plan[best].seed
-    selection.insert(0, "problem", problem.name)
-    selection.insert(1, "fold", problem.fold)
-    selection.insert(2, "learner", name)
-    selection.insert(3, "seed", seed)
+        rows.extend({**place, **asdict(trial), "chosen": trial in winners} for trial in fit.trials[name])
+    selection = pd.DataFrame(rows, columns=list(SELECTION_COLUMNS))
     return Trained(problem.name, problem.fold, name, seed, fits[best].checkpoint, selection, fits[best].cost)
 
 

@@ -15,16 +15,12 @@ from med_maml_pipeline.learners.ensembles.held_out import held_out_scores
 from med_maml_pipeline.learners.ensembles.protocol import LANE, Ensemble
 from med_maml_pipeline.learners.ensembles.scored_episode import ScoredEpisode, own_scale
 from med_maml_pipeline.learners.ensembles.scored_tables import members_in, scored_episodes
-from med_maml_pipeline.learners.fitting import Trial
 from med_maml_pipeline.learners.protocol import Checkpoint, ProgressCallback, silent
 from med_maml_pipeline.learners.registry import LEARNERS, get_learner
+from med_maml_pipeline.learners.training import COST_COLUMNS, SELECTION_COLUMNS
 from med_maml_pipeline.tasks.types import MetaSplit, Problem
 
-__all__ = ["COST_COLUMNS", "SELECTION_COLUMNS", "Combined", "combine"]
-
-_KEY = ("problem", "fold", "learner", "seed")
-SELECTION_COLUMNS = (*_KEY, *Trial.__dataclass_fields__, "chosen")
-COST_COLUMNS = ("problem", "fold", "learner", "seconds_meta_fit", "peak_memory_mib", "seed")
+__all__ = ["Combined", "combine"]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from med_maml_pipeline.config import parse_parameters
 from med_maml_pipeline.datasets.snapshot import Snapshot
 from med_maml_pipeline.learners.checkpoints import checkpoint_files
 from med_maml_pipeline.learners.described_inputs import describe_inputs, input_files
-from med_maml_pipeline.learners.ensembles.combination import SELECTION_COLUMNS
 from med_maml_pipeline.learners.fitting import Surroundings
 from med_maml_pipeline.learners.registry import roster
-from med_maml_pipeline.learners.training import Effort, Trained, meta_train
+from med_maml_pipeline.learners.training import COST_COLUMNS, SELECTION_COLUMNS, Effort, Trained, meta_train
 from med_maml_pipeline.node_state import state_of
 from med_maml_pipeline.pipelines.modalities import lane_namespace
 from med_maml_pipeline.progress import FitReporter, reporter
@@ -138,5 +137,4 @@ def _costs(trained: list[Trained]) -> pd.DataFrame:
         for t in trained:
             yield t.problem, t.fold, t.learner, t.cost.seconds, t.cost.peak_memory_mib, t.seed
 
-    columns = ["problem", "fold", "learner", "seconds_meta_fit", "peak_memory_mib", "seed"]
-    return pd.DataFrame(list(rows()), columns=columns)
+    return pd.DataFrame(list(rows()), columns=list(COST_COLUMNS))
